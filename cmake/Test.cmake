@@ -1,0 +1,33 @@
+# baton_test(NAME KIND unit|integration [LABELS label...] [ROOMS room...] [LIBRARIES target...] [TIMEOUT s] [WRAPPER cmd...])
+# tests/KIND/NAME.cpp (or tests/KIND/NAME/*.cpp) -> build/tests/NAME, registered with ctest with KIND as its first label.
+# WRAPPER runs before the program (for example lab/with-libvirtd), for tests that need real parts around them.
+enable_testing()
+find_package(GTest REQUIRED)
+function(baton_test name)
+    cmake_parse_arguments(TEST "" "KIND;TIMEOUT" "LABELS;ROOMS;LIBRARIES;WRAPPER" ${ARGN})
+    if(NOT TEST_TIMEOUT)
+        set(TEST_TIMEOUT 60)
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/${TEST_KIND}/${name}.cpp"
+        "${CMAKE_SOURCE_DIR}/tests/${TEST_KIND}/${name}/*.cpp")
+    add_executable(${name} ${sources})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+    target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+    foreach(room IN LISTS TEST_ROOMS)
+        target_link_libraries(${name} PRIVATE baton_${room})
+    endforeach()
+    target_link_libraries(${name} PRIVATE ${TEST_LIBRARIES} GTest::gmock GTest::gtest_main baton_warnings)
+    add_test(NAME ${name} COMMAND ${TEST_WRAPPER} $<TARGET_FILE:${name}>)
+    set_tests_properties(${name} PROPERTIES LABELS "${TEST_KIND};${TEST_LABELS}" TIMEOUT ${TEST_TIMEOUT})
+endfunction()
+
+# baton_script_test(NAME KIND integration|e2e COMMAND cmd... [TIMEOUT s] [LABELS label...]): a test that is a script.
+function(baton_script_test name)
+    cmake_parse_arguments(TEST "" "KIND;TIMEOUT" "LABELS;COMMAND" ${ARGN})
+    if(NOT TEST_TIMEOUT)
+        set(TEST_TIMEOUT 120)
+    endif()
+    add_test(NAME ${name} COMMAND ${TEST_COMMAND} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+    set_tests_properties(${name} PROPERTIES LABELS "${TEST_KIND};${TEST_LABELS}" TIMEOUT ${TEST_TIMEOUT}
+        ENVIRONMENT "BATON_BUILD=${CMAKE_BINARY_DIR}")
+endfunction()

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "allocation/allocator.h"
+#include "handoff/ports.h"
+#include "model/error.h"
+#include "store/store.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace baton::handoff {
+
+struct EngineSettings {
+    allocation::Settings sizes;
+    std::string policy = "paper";
+    std::chrono::milliseconds grace{30'000};         ///< told to the person before a handoff
+    std::chrono::milliseconds not_now_delay{60'000}; ///< how long "not now" holds, once
+    std::chrono::milliseconds ready_deadline{60'000};
+    std::chrono::milliseconds attach_deadline{30'000};
+    std::chrono::milliseconds release_deadline{30'000};
+    std::chrono::milliseconds host_lost_after{
+        30'000}; ///< away this long: its sessions are re-placed
+    std::chrono::hours screen_password_life{12};
+    std::uint16_t first_listen_port = 6000;
+    std::uint16_t last_listen_port = 6999;
+    bool grow_when_leaving =
+        false; ///< grow others back without asking (the lab, and idle sessions)
+};
+
+struct OpenRequest {
+    UserName user;
+    OsImageId image;
+    std::string client; ///< IPv4 address that the route is for; empty: none
+};
+
+/// What a caller sees of a session.
+struct SessionView {
+    store::SessionRow row;
+    std::optional<store::DesktopRow> desktop;
+    std::optional<store::MoveRow> move; ///< under way
+};
+
+/// The session and handoff state machine (spec: docs/handoff.md). Not thread-safe: every call and
+/// every port's `done` runs on the one executor. Everything it decides is in the store before it is
+/// done, so an engine made anew over the same store goes on where the last one died: resume().
+class Engine : public FleetEvents {
+  public:
+    /// References must outlive the engine.
+    static std::unique_ptr<Engine> make(store::Store& store, Fleet& fleet, DeskServer& desks,
+                                        Path& path, Clock& clock, EngineSettings settings);
+
+    /// Loads the store and continues every move that was under way; to be called once, first.
+    virtual Result<void> resume() = 0;
+
+    /// Opens a session, or returns the one that this person has already. `done` when it serves, or
+    /// with the error that ended it. Errc::refused: no room, with how many are in use.
+    virtual void open(const OpenRequest& request, Done<SessionView> done) = 0;
+    virtual void close(const SessionId& session, Done<void> done) = 0;
+    /// One level larger if there is room: a handoff with the person's consent.
+    virtual void grow(const SessionId& session, Done<SessionView> done) = 0;
+
+    virtual Result<void> add_host(const store::HostRow& host) = 0;
+    /// Moves every session off the host by handoffs; nothing new goes there. `done` when it is
+    /// empty.
+    virtual void drain(const HostId& host, Done<void> done) = 0;
+    virtual Result<void> undrain(const HostId& host) = 0;
+
+    [[nodiscard]] virtual std::vector<SessionView> sessions() const = 0;
+    [[nodiscard]] virtual Result<SessionView> session(const SessionId& id) const = 0;
+    [[nodiscard]] virtual Mebibytes free_memory() const = 0;
+
+    /// Called after every committed change with the events it appended (for watchers).
+    virtual void on_events(std::function<void(const std::vector<store::EventRow>&)> sink) = 0;
+};
+
+} // namespace baton::handoff

@@ -1,0 +1,66 @@
+/// `baton`: the command line. Parsing and wiring only; the commands are in baton/*.cpp.
+#include "programs/baton/commands.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+namespace baton::cli {
+
+int exit_status(Errc code) {
+    switch (code) {
+    case Errc::invalid_argument:
+        return 2;
+    case Errc::not_found:
+        return 3;
+    case Errc::refused:
+    case Errc::full:
+        return 4;
+    case Errc::busy:
+    case Errc::conflict:
+    case Errc::already_exists:
+        return 5;
+    case Errc::unauthenticated:
+    case Errc::forbidden:
+        return 6;
+    case Errc::unavailable:
+    case Errc::timeout:
+        return 7;
+    case Errc::corrupt:
+        return 8;
+    case Errc::io:
+        return 9;
+    case Errc::unsupported:
+        return 10;
+    case Errc::cancelled:
+        return 11;
+    case Errc::internal:
+        break;
+    }
+    return 1;
+}
+
+} // namespace baton::cli
+
+int main(int argc, char** argv) {
+    CLI::App app{
+        "Baton: a desk that moves. Desktops for every person, shrunk and grown by handoff."};
+    app.name("baton");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "baton 0.1.0");
+
+    try {
+        app.parse(argc, argv);
+        return 0;
+    } catch (const CLI::ParseError& error) {
+        const int status = app.exit(error);
+        return status == 0 ? 0 : baton::cli::exit_status(baton::Errc::invalid_argument);
+    } catch (const baton::cli::CommandFailed& failed) {
+        fmt::print(stderr, "baton: {}\n", failed.error.message());
+        return baton::cli::exit_status(failed.error.code);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "baton: this is a fault of Baton's own: {}\n", error.what());
+        return baton::cli::exit_status(baton::Errc::internal);
+    }
+}

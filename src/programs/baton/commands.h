@@ -1,0 +1,30 @@
+#pragma once
+
+#include "model/error.h"
+
+#include <CLI/CLI.hpp>
+
+/// The commands of `baton`, one file per group in this folder. Each function adds its subcommands;
+/// a subcommand's callback does the work and throws CommandFailed to end with an error.
+namespace baton::cli {
+
+/// Ends the program with the error's message on standard error and its exit status (docs/cli.md).
+struct CommandFailed {
+    Error error;
+};
+
+/// 0 success, 1 internal, 2 invalid_argument, 3 not_found, 4 refused or full, 5 busy, conflict or
+/// already_exists, 6 unauthenticated or forbidden, 7 unavailable or timeout, 8 corrupt, 9 io,
+/// 10 unsupported, 11 cancelled.
+int exit_status(Errc code);
+
+/// The value, or CommandFailed.
+template <class T>
+T value_or_fail(Result<T> result) {
+    if (!result)
+        throw CommandFailed{std::move(result).error()};
+    if constexpr (!std::is_void_v<T>)
+        return std::move(*result);
+}
+
+} // namespace baton::cli

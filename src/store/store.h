@@ -1,0 +1,194 @@
+#pragma once
+
+#include "model/error.h"
+#include "model/types.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// The port that keeps what must never be lost (`state`: synchronous FULL). Adapters: SQLite
+/// (default), memory (tests, with fault injection). MariaDB follows with the monitor's samples.
+namespace baton::store {
+
+struct UserRow {
+    UserName name;
+    Role role = Role::user;
+    std::string password_hash; ///< libsodium's Argon2id string; empty = cannot log in
+    bool disabled = false;
+    WallTime created{};
+    bool operator==(const UserRow&) const = default;
+};
+
+struct HostRow {
+    HostId id;
+    std::string address;
+    Mebibytes memory;
+    Mebibytes reserve;
+    bool draining = false;
+    bool joined = false;
+    std::string certificate_sha256; ///< of its client certificate, lower-case hex
+    std::string facts_json;         ///< the last HostFacts, for `baton host show`
+    WallTime last_seen{};
+    bool operator==(const HostRow&) const = default;
+};
+
+enum class DeskState : std::uint8_t { ok, damaged, checked_out };
+
+struct DeskRow {
+    DeskName name;
+    DeskId id;
+    UserName owner;
+    std::int64_t size_bytes = 0;
+    DeskState state = DeskState::ok;
+    FencingNumber fence; ///< the last number given out; never goes back
+    SessionId holder;    ///< empty = nobody
+    WallTime created{};
+    bool operator==(const DeskRow&) const = default;
+};
+
+enum class SessionPhase : std::uint8_t {
+    waiting, ///< planned, not started: waits for the memory that a handoff frees
+    opening, ///< first desktop being prepared
+    serving,
+    handing_off,
+    closing,
+    closed, ///< kept for history; `ended_because` says why
+};
+
+struct SessionRow {
+    SessionId id;
+    UserName user;
+    DeskName desk; ///< empty: a guest session without a desk
+    OsImageId image;
+    SessionPhase phase = SessionPhase::waiting;
+    std::string client;            ///< IPv4 address; empty: no route wanted
+    std::uint16_t listen_port = 0; ///< on the boot server; 0 = no route
+    DesktopId desktop;             ///< the one that holds the desk (or is getting it first)
+    std::uint64_t joined = 0;      ///< order of joining
+    std::string screen_password;
+    WallTime screen_password_until{};
+    bool grow_wanted = false;
+    std::string ended_because;
+    WallTime created{};
+    bool operator==(const SessionRow&) const = default;
+};
+
+enum class DesktopPhase : std::uint8_t { planned, starting, ready, stopping, gone };
+
+struct DesktopRow {
+    DesktopId id;
+    SessionId session;
+    HostId host;
+    Mebibytes memory;
+    OsImageId image;
+    DesktopPhase phase = DesktopPhase::planned;
+    Endpoint screen;
+    bool operator==(const DesktopRow&) const = default;
+};
+
+/// The journal of handoff.md: one row per open, handoff or close under way. Written before each
+/// step.
+enum class MoveKind : std::uint8_t { open, handoff, close };
+enum class MovePhase : std::uint8_t {
+    planned,    ///< waits for its memory
+    preparing,  ///< `to` is being started and must say ready
+    announcing, ///< the person has been told; grace period
+    releasing,  ///< `from` ends the session, unmounts, lets go of the disk
+    leasing,    ///< the desk's lease moves to `fence`: from here only forward
+    attaching,  ///< `to` plugs in and mounts
+    routing,    ///< the route is re-pointed
+    draining,   ///< `from` is stopped
+    returning,  ///< rolling back: the desk is given back to `from`
+    done,
+    failed,
+};
+
+struct MoveRow {
+    std::uint64_t id = 0; ///< 0: the store gives the next number at commit
+    SessionId session;
+    MoveKind kind = MoveKind::open;
+    MovePhase phase = MovePhase::planned;
+    DesktopId from;      ///< empty for open
+    DesktopId to;        ///< empty for close
+    FencingNumber fence; ///< the number that `to` gets (open, handoff)
+    std::string reason;  ///< why: "user 9 joins", "grow", "drain host1"
+    std::string error;   ///< of failed
+    WallTime started{};
+    bool operator==(const MoveRow&) const = default;
+};
+
+/// What happened, for `baton events`. Append only.
+struct EventRow {
+    std::uint64_t seq = 0; ///< given by the store
+    WallTime at{};
+    std::string kind;      ///< "session.opened", "handoff.done", "host.lost", ...
+    std::string subject;   ///< an id
+    std::string text;      ///< one sentence for a person
+    std::string data_json; ///< figures for programs: {"interruption_ms": ...}
+    bool operator==(const EventRow&) const = default;
+};
+
+/// Secrets are kept as SHA-256 of the token, never as they are.
+struct TokenRow {
+    std::string token_sha256;
+    enum class Kind : std::uint8_t { api, host_invite } kind = Kind::api;
+    std::string subject; ///< user name or host name
+    WallTime expires{};  ///< epoch = never
+    bool operator==(const TokenRow&) const = default;
+};
+
+/// One atomic change. Rows are inserted or replaced by their key.
+struct Change {
+    std::vector<UserRow> users;
+    std::vector<HostRow> hosts;
+    std::vector<DeskRow> desks;
+    std::vector<SessionRow> sessions;
+    std::vector<DesktopRow> desktops;
+    std::vector<MoveRow> moves;
+    std::vector<EventRow> events;
+    std::vector<TokenRow> tokens;
+    std::vector<std::pair<std::string, std::string>> settings;
+
+    std::vector<HostId> removed_hosts;
+    std::vector<DeskName> removed_desks;
+    std::vector<DesktopId> removed_desktops;
+    std::vector<std::uint64_t> removed_moves;
+    std::vector<std::string> removed_tokens;
+};
+
+/// Thread rules: any thread; calls are serialized inside. After commit() returned success, the
+/// change survives kill -9 and power loss.
+class Store {
+  public:
+    virtual ~Store() = default;
+
+    /// All or nothing. On success the rows' given numbers (MoveRow::id, EventRow::seq) are filled
+    /// in. Errc::full and Errc::io leave the store as it was.
+    virtual Result<void> commit(Change& change) = 0;
+
+    virtual Result<std::vector<UserRow>> users() = 0;
+    virtual Result<std::vector<HostRow>> hosts() = 0;
+    virtual Result<std::vector<DeskRow>> desks() = 0;
+    /// Without closed ones unless asked; ordered by `joined`.
+    virtual Result<std::vector<SessionRow>> sessions(bool closed_too) = 0;
+    virtual Result<std::vector<DesktopRow>> desktops() = 0;
+    /// Neither done nor failed, ordered by id, unless asked for all.
+    virtual Result<std::vector<MoveRow>> moves(bool ended_too) = 0;
+    /// With seq > after, at most `limit`, in order.
+    virtual Result<std::vector<EventRow>> events(std::uint64_t after, std::size_t limit) = 0;
+    virtual Result<std::vector<TokenRow>> tokens() = 0;
+    virtual Result<std::optional<std::string>> setting(const std::string& key) = 0;
+};
+
+/// Opens or makes the SQLite database at `path` and brings its schema up to date (migrations, one
+/// transaction each). Errc::corrupt: not a database, or damaged; Errc::conflict: made by a newer
+/// Baton.
+Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
+
+std::unique_ptr<Store> make_memory_store();
+
+} // namespace baton::store
