@@ -67,6 +67,9 @@ class Engine : public FleetEvents {
     /// empty.
     virtual void drain(const HostId& host, Done<void> done) = 0;
     virtual Result<void> undrain(const HostId& host) = 0;
+    /// Forgets a host for good. Errc::busy: a desktop is on it or is planned there (drain it
+    /// first).
+    virtual Result<void> remove_host(const HostId& host) = 0;
 
     [[nodiscard]] virtual std::vector<SessionView> sessions() const = 0;
     [[nodiscard]] virtual Result<SessionView> session(const SessionId& id) const = 0;
