@@ -1,0 +1,1 @@
+baton_test(process_test KIND unit ROOMS process)
