@@ -10,8 +10,9 @@
 #include <vector>
 
 /// The protocol between a host agent and `baton-guest` inside a desktop, over the virtio-serial
-/// port "org.baton.guest.0": lines of JSON, each at most `max_line` bytes, described in
-/// docs/formats/guest-protocol.md. Pure: text in, values out. What a guest says is a claim.
+/// port "org.baton.guest.0": lines of JSON, each at most `max_line` bytes with its newline,
+/// described in docs/formats/guest-protocol.md. Pure: text in, values out. What a guest says is a
+/// claim.
 namespace baton::guest {
 
 inline constexpr int protocol_version = 1;
@@ -114,7 +115,8 @@ struct Failed {
 
 using FromGuest = std::variant<Hello, Ready, Mounted, Released, Answer, LoggedOut, Failed>;
 
-/// One line with its newline. Text is UTF-8; ill-formed bytes are replaced.
+/// One line with its newline, never longer than max_line. Text is UTF-8; ill-formed bytes are
+/// replaced, and a text that would not fit is cut (docs/formats/guest-protocol.md has the lengths).
 std::string encode(const ToGuest& message);
 std::string encode(const FromGuest& message);
 
@@ -124,7 +126,9 @@ Result<ToGuest> decode_to_guest(std::string_view line);
 Result<FromGuest> decode_from_guest(std::string_view line);
 
 /// Cuts a stream into lines. Bounded: a line over max_line is dropped whole and counted, and the
-/// stream goes on at the next newline, so that a lying guest costs nothing.
+/// stream goes on at the next newline, so that a lying guest costs nothing. Blank lines are passed
+/// over: a side that opens the port begins with one, which ends whatever its predecessor left half
+/// said.
 class LineSplitter {
   public:
     /// Appends the complete lines that `bytes` closed to `lines`.

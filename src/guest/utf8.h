@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+/// Text that came from outside, made fit for JSON and for a screen. Pure.
+namespace baton::guest {
+
+/// `text` as well-formed UTF-8 of at most `max_bytes`: every ill-formed byte becomes U+FFFD, and
+/// what is too long is cut between characters.
+std::string well_formed_utf8(std::string_view text, std::size_t max_bytes);
+
+/// The length of the well-formed UTF-8 sequence that `text` begins with, 0 if it begins with none.
+std::size_t utf8_length(std::string_view text);
+
+/// One line for a terminal: control characters (escape sequences with them) become spaces, and
+/// characters that the Linux text console has no glyph for '?', so that one character is one cell.
+std::string console_line(std::string_view text, std::size_t max_cells);
+
+} // namespace baton::guest
