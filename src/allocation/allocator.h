@@ -73,7 +73,9 @@ class Allocator {
     /// refused.
     virtual Result<JoinPlan> join(const SessionId& session) = 0;
 
-    /// Frees the session's place at once. Whether others grow back is asked separately: plan_grow.
+    /// Frees the session's place at once, both of them during its handoff (nothing is owed then).
+    /// Whether others grow back is asked separately: plan_grow. leave(newcomer) followed by
+    /// cancel_handoff(plan.handoff->session) takes a join back: all is as it was before it.
     virtual Result<void> leave(const SessionId& session) = 0;
 
     /// The next handoff that gives somebody more memory (level - 1), or none: the rule run
@@ -107,6 +109,10 @@ class Allocator {
     /// it does not fit.
     virtual Result<void> adopt(const SessionId& session, const HostId& host, Mebibytes size,
                                std::uint64_t joined) = 0;
+    /// Re-creates a handoff under way of an adopted session: its new desktop of `size` is on
+    /// `host`. finish_handoff or cancel_handoff is owed. Errc::conflict if it does not fit.
+    virtual Result<void> adopt_handoff(const SessionId& session, const HostId& host,
+                                       Mebibytes size) = 0;
 
     [[nodiscard]] virtual std::optional<SessionPlacement> find(const SessionId& session) const = 0;
     /// In join order. During a handoff a session is listed once, at its `to`.

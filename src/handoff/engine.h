@@ -18,6 +18,9 @@ struct EngineSettings {
     std::string policy = "paper";
     std::chrono::milliseconds grace{30'000};         ///< told to the person before a handoff
     std::chrono::milliseconds not_now_delay{60'000}; ///< how long "not now" holds, once
+    std::chrono::milliseconds close_grace{3'000};    ///< for the session's programs to close
+    std::chrono::milliseconds waiting_deadline{
+        300'000}; ///< a newcomer waits this long for memory, then is told
     std::chrono::milliseconds ready_deadline{60'000};
     std::chrono::milliseconds attach_deadline{30'000};
     std::chrono::milliseconds release_deadline{30'000};
@@ -34,6 +37,7 @@ struct OpenRequest {
     UserName user;
     OsImageId image;
     std::string client; ///< IPv4 address that the route is for; empty: none
+    DeskName desk;      ///< empty: the user's own one (store: owner), or none if there is none
 };
 
 /// What a caller sees of a session.
@@ -41,6 +45,15 @@ struct SessionView {
     store::SessionRow row;
     std::optional<store::DesktopRow> desktop;
     std::optional<store::MoveRow> move; ///< under way
+};
+
+/// One host as the engine sees it now.
+struct HostView {
+    store::HostRow row;
+    bool connected = false;
+    Mebibytes used; ///< by desktops that are not confirmed gone
+    Mebibytes free; ///< of what the host lends (memory - reserve)
+    std::size_t desktops = 0;
 };
 
 /// The session and handoff state machine (spec: docs/handoff.md). Not thread-safe: every call and
@@ -56,15 +69,18 @@ class Engine : public FleetEvents {
     virtual Result<void> resume() = 0;
 
     /// Opens a session, or returns the one that this person has already. `done` when it serves, or
-    /// with the error that ended it. Errc::refused: no room, with how many are in use.
+    /// with the error that ended it. Errc::refused: no room, with how many are in use;
+    /// Errc::not_found, forbidden: no such user, disabled; Errc::busy, corrupt: the desk.
     virtual void open(const OpenRequest& request, Done<SessionView> done) = 0;
     virtual void close(const SessionId& session, Done<void> done) = 0;
     /// One level larger if there is room: a handoff with the person's consent.
     virtual void grow(const SessionId& session, Done<SessionView> done) = 0;
 
+    /// Makes a host known or changes it (written to the store; `draining` is kept as it is). It
+    /// gets desktops once on_host_up has come and its desktops have been listed.
     virtual Result<void> add_host(const store::HostRow& host) = 0;
     /// Moves every session off the host by handoffs; nothing new goes there. `done` when it is
-    /// empty.
+    /// empty; Errc::refused when those left have no room elsewhere (it stays draining).
     virtual void drain(const HostId& host, Done<void> done) = 0;
     virtual Result<void> undrain(const HostId& host) = 0;
     /// Forgets a host for good. Errc::busy: a desktop is on it or is planned there (drain it
@@ -73,9 +89,10 @@ class Engine : public FleetEvents {
 
     [[nodiscard]] virtual std::vector<SessionView> sessions() const = 0;
     [[nodiscard]] virtual Result<SessionView> session(const SessionId& id) const = 0;
+    [[nodiscard]] virtual std::vector<HostView> hosts() const = 0;
     [[nodiscard]] virtual Mebibytes free_memory() const = 0;
 
-    /// Called after every committed change with the events it appended (for watchers).
+    /// Called (posted to the executor) after every committed change with the events it appended.
     virtual void on_events(std::function<void(const std::vector<store::EventRow>&)> sink) = 0;
 };
 

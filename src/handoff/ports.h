@@ -13,7 +13,8 @@
 /// asynchronous: it returns at once and calls `done` exactly once, later, on the engine's own
 /// executor (the one that Clock::post uses), never from inside the call. All operations are
 /// idempotent: after a crash the engine repeats the one it was in. Deadlines are the adapter's
-/// duty: `done` comes with Errc::timeout.
+/// duty: `done` comes with Errc::timeout. Calls about one desktop, and calls about one desk, are
+/// carried out in the order in which they were made, also when an earlier one has timed out.
 namespace baton::handoff {
 
 template <class T>
@@ -64,8 +65,9 @@ class Fleet {
     /// Plugs the desk in, waits for "mounted" of that fence.
     virtual void attach(const HostId& host, const DesktopId& desktop, const DeskExport& desk,
                         std::chrono::milliseconds deadline, Done<MountReport> done) = 0;
-    /// Ends the person's session (grace), waits for "released", unplugs, waits for QEMU's event.
-    /// Nothing attached: success.
+    /// Ends the person's session (its programs have `grace` to close), waits for "released",
+    /// unplugs, waits for QEMU's event. Nothing attached: success. Errc::timeout: not let go in
+    /// `deadline`; Errc::busy: the guest refused and still has the desk mounted.
     virtual void release(const HostId& host, const DesktopId& desktop,
                          std::chrono::milliseconds grace, std::chrono::milliseconds deadline,
                          Done<void> done) = 0;
@@ -77,6 +79,7 @@ class Fleet {
     /// Shows a message; `may_defer` offers "now" / "not now" (FleetEvents::on_answer).
     virtual void notify(const HostId& host, const DesktopId& desktop, const std::string& text,
                         std::chrono::seconds countdown, bool may_defer, Done<void> done) = 0;
+    /// Every desktop of ours that runs there. Comes after the events that it takes in.
     virtual void list(const HostId& host, Done<std::vector<DesktopInfo>> done) = 0;
 };
 
@@ -90,6 +93,7 @@ class FleetEvents {
     virtual void on_desktop_gone(const HostId& host, const DesktopId& desktop,
                                  const std::string& why) = 0;
     virtual void on_answer(const DesktopId& desktop, bool now) = 0;
+    /// The person has ended their session: it is closed.
     virtual void on_logged_out(const DesktopId& desktop) = 0;
 };
 

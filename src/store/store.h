@@ -44,7 +44,7 @@ struct DeskRow {
     UserName owner;
     std::int64_t size_bytes = 0;
     DeskState state = DeskState::ok;
-    FencingNumber fence; ///< the last number given out; never goes back
+    FencingNumber fence; ///< the last number given out; a commit that takes it back is refused
     SessionId holder;    ///< empty = nobody
     WallTime created{};
     bool operator==(const DeskRow&) const = default;
@@ -72,6 +72,7 @@ struct SessionRow {
     std::string screen_password;
     WallTime screen_password_until{};
     bool grow_wanted = false;
+    bool deferred = false; ///< has said its one "not now"; a finished handoff gives it another
     std::string ended_because;
     WallTime created{};
     bool operator==(const SessionRow&) const = default;
@@ -167,12 +168,15 @@ class Store {
     virtual ~Store() = default;
 
     /// All or nothing. On success the rows' given numbers (MoveRow::id, EventRow::seq) are filled
-    /// in. Errc::full and Errc::io leave the store as it was.
+    /// in. Errc::full and Errc::io leave the store as it was; so does Errc::conflict: a DeskRow
+    /// whose fence is smaller than the stored one (somebody wrote from an old copy; read it again).
     virtual Result<void> commit(Change& change) = 0;
 
     virtual Result<std::vector<UserRow>> users() = 0;
+    virtual Result<std::optional<UserRow>> user(const UserName& name) = 0;
     virtual Result<std::vector<HostRow>> hosts() = 0;
     virtual Result<std::vector<DeskRow>> desks() = 0;
+    virtual Result<std::optional<DeskRow>> desk(const DeskName& name) = 0;
     /// Without closed ones unless asked; ordered by `joined`.
     virtual Result<std::vector<SessionRow>> sessions(bool closed_too) = 0;
     virtual Result<std::vector<DesktopRow>> desktops() = 0;
@@ -189,6 +193,7 @@ class Store {
 /// Baton.
 Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
 
+/// In memory; store/memory.h has the one with faults.
 std::unique_ptr<Store> make_memory_store();
 
 } // namespace baton::store
