@@ -58,12 +58,20 @@ struct DiskDetached {
     FencingNumber fence;
 };
 
+/// The guest would not let the disk go: it is still in, and detach_disk may be tried again. A guest
+/// that says nothing at all gives neither event: the caller has a deadline, and stop().
+struct DetachRefused {
+    DesktopId desktop;
+    FencingNumber fence;
+    std::string reason;
+};
+
 /// The connection to the hypervisor was lost or is back; desktops may have come or gone between.
 struct ConnectionChanged {
     bool connected = false;
 };
 
-using Event = std::variant<GuestSaid, Stopped, DiskDetached, ConnectionChanged>;
+using Event = std::variant<GuestSaid, Stopped, DiskDetached, DetachRefused, ConnectionChanged>;
 
 /// Thread rules: every method may be called from any thread and blocks until the hypervisor has
 /// answered (at most `call_timeout`); methods for different desktops run side by side. The sink is
@@ -93,7 +101,8 @@ class Hypervisor {
     /// Plugs the desk's disk in. Idempotent for the same fence; Errc::conflict when another is in.
     virtual Result<void> attach_disk(const DesktopId& desktop, const DeskDisk& disk) = 0;
 
-    /// Asks for the disk to be unplugged; DiskDetached says when. No disk: success and no event.
+    /// Asks for the disk to be unplugged; DiskDetached says when, DetachRefused that it was not.
+    /// No disk: success and no event.
     virtual Result<void> detach_disk(const DesktopId& desktop) = 0;
 
     /// New password and expiry for the screen; viewers that are connected stay.
@@ -105,6 +114,7 @@ class Hypervisor {
 
     /// Every desktop of ours (by the project's metadata in the domain), also those started by an
     /// agent that has died since. Foreign domains are not listed and never touched.
+    /// Errc::unavailable while the hypervisor cannot be reached (ConnectionChanged says when).
     virtual Result<std::vector<DesktopInfo>> list() = 0;
 
     /// The last `bytes` of the guest's console, printable characters only. "" if there is none.
