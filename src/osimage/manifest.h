@@ -3,6 +3,7 @@
 #include "model/error.h"
 #include "model/types.h"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,6 +31,7 @@ struct Manifest {
     std::string firmware = "bios"; ///< "bios" or "uefi", for images without a kernel file
     Mebibytes minimum_memory{256};
     bool has_guest_agent = true; ///< false: "ready" is never said; started means running
+    std::string inputs_sha256;   ///< of what a recipe made it from; empty: imported
     std::vector<File> files;
     bool operator==(const Manifest&) const = default;
 };
@@ -47,8 +49,13 @@ struct LocalImage {
     bool operator==(const LocalImage&) const = default;
 };
 
+/// The names that an image may have files of; the first is mandatory.
+inline constexpr std::array<std::string_view, 3> file_names{"disk.qcow2", "kernel", "initrd"};
+
+/// With a digest of its own, so that a damaged manifest does not boot with other arguments.
 std::string to_json(const Manifest& manifest);
-/// Errc::corrupt with the field's name for anything that is missing or ill-typed.
+/// Errc::corrupt with the field's name for anything that is missing or ill-typed, and for a digest
+/// that does not fit. Unknown fields are passed over (they are part of the digest all the same).
 Result<Manifest> manifest_from_json(std::string_view text);
 
 } // namespace baton::osimage

@@ -35,12 +35,14 @@ class Collector {
             return out_.size() <= command_.output_limit;
         }
         for (const char c : bytes) {
-            if (c == '\n') {
-                command_.on_line(line_);
+            if (c == '\n' || c == '\r') {
+                if (c == '\r' || !after_return_)
+                    command_.on_line(line_);
                 line_.clear();
             } else if (line_.size() < longest_line) {
                 line_.push_back(c);
             }
+            after_return_ = c == '\r';
         }
         return true;
     }
@@ -63,6 +65,7 @@ class Collector {
     const Command& command_;
     std::string out_;
     std::string line_;
+    bool after_return_ = false;
     std::string error_;
 };
 

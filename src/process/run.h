@@ -23,8 +23,8 @@ struct Command {
     std::chrono::milliseconds deadline{30'000};
     /// More standard output than this is an error (Errc::refused); standard error keeps its tail.
     std::size_t output_limit = 16 * 1024 * 1024;
-    /// Set: called with each line of standard output as it comes (without its newline; a line is
-    /// cut at 64 KiB), and nothing is kept in Finished::out.
+    /// Set: called with each line of standard output as it comes (ended by a newline, or a return
+    /// as of a progress line; cut at 64 KiB), and nothing is kept in Finished::out.
     std::function<void(std::string_view line)> on_line{};
     /// An open descriptor: the program is ended with Errc::cancelled when it becomes readable.
     int cancel_fd = -1;

@@ -1,1 +1,11 @@
-baton_program(baton ROOMS model LIBRARIES CLI11::CLI11 fmt::fmt Boost::json)
+# one room a line, in the order of src/arrows.txt
+baton_program(baton
+    ROOMS
+        model
+        osimage
+    LIBRARIES CLI11::CLI11 fmt::fmt Boost::json)
+
+# recipes are found beside the programs: bin/../share/baton/recipes, in the build folder as where it is installed
+file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/share/baton")
+file(CREATE_LINK "${CMAKE_SOURCE_DIR}/src/osimage/recipes" "${CMAKE_BINARY_DIR}/share/baton/recipes" SYMBOLIC)
+install(DIRECTORY "${CMAKE_SOURCE_DIR}/src/osimage/recipes" DESTINATION share/baton USE_SOURCE_PERMISSIONS)

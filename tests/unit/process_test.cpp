@@ -64,6 +64,14 @@ TEST(Run, IsCancelledByADescriptor) {
     ::close(ends[1]);
 }
 
+TEST(Run, CutsItsOutputIntoLines) {
+    auto command = shell("printf '1%%\\r2%%\\r\\nlast\\n\\nopen'");
+    std::vector<std::string> lines;
+    command.on_line = [&](std::string_view line) { lines.emplace_back(line); };
+    EXPECT_EQ(run(command).value().out, "");
+    EXPECT_EQ(lines, (std::vector<std::string>{"1%", "2%", "last", "", "open"}));
+}
+
 TEST(Run, RefusesMoreOutputThanItsLimit) {
     auto command = shell("yes");
     command.output_limit = 100'000;

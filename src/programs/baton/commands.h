@@ -27,4 +27,6 @@ T value_or_fail(Result<T> result) {
         return std::move(*result);
 }
 
+void add_os(CLI::App& app);
+
 } // namespace baton::cli
