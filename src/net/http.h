@@ -41,17 +41,27 @@ struct Response {
     std::string file;
 };
 
-using Respond = std::function<void(Response)>; ///< any thread, exactly once
+/// Any thread, once; later calls are passed over. Dropped without a call: the peer gets a 500.
+/// May outlive the server.
+using Respond = std::function<void(Response)>;
+/// Called on one of the server's threads, which it should not block for long
+/// (ServerSettings::threads).
 using Handler = std::function<void(Request, Respond)>;
 
 /// A WebSocket that is open. Thread-safe. Text messages only, each at most 16 MiB.
+/// Dropping the last reference closes it.
 class WebSocket {
   public:
     virtual ~WebSocket() = default;
+    /// Queued; in order. After the close: passed over. A peer that lets more than 64 MiB pile up is
+    /// closed.
     virtual void send(std::string text) = 0;
+    /// What was sent before still goes out. `on_close` follows.
     virtual void close() = 0;
     [[nodiscard]] virtual const Peer& peer() const = 0;
-    /// Called once each, before the first message is delivered. `on_close`: the reason, for a log.
+    /// To be called once. Nothing is delivered before; `on_message` is called for one message at a
+    /// time, `on_close` exactly once, last, with the reason for a log. Both on a thread of net's,
+    /// and both may drop the last reference.
     virtual void listen(std::function<void(std::string)> on_message,
                         std::function<void(std::string)> on_close) = 0;
 };
@@ -69,15 +79,23 @@ struct TlsFiles {
 };
 
 struct ServerSettings {
-    std::string address = "127.0.0.1"; ///< or "unix:/path"
+    std::string address = "127.0.0.1"; ///< or "unix:/path" (made with mode 0600)
     std::uint16_t port = 0;            ///< 0: any free one; see Server::port
     TlsFiles tls; ///< empty certificate: plain (unix sockets, tests on loopback)
     bool require_client_certificate = false; ///< false: asked for, verified if shown
     std::size_t body_limit = 8 * 1024 * 1024;
     unsigned threads = 1;
+    std::size_t connection_limit = 1024; ///< more are closed at once
+    // Against slow and silent peers.
+    std::chrono::milliseconds header_timeout{10'000}; ///< TLS handshake; a request's whole header
+    std::chrono::milliseconds body_timeout{60'000};   ///< a request's whole body
+    std::chrono::milliseconds write_timeout{60'000};  ///< each 256 KiB of a response
+    std::chrono::milliseconds idle_timeout{60'000};   ///< between two requests of a connection
+    std::chrono::milliseconds websocket_idle_timeout{15'000}; ///< pings at half of it
 };
 
-/// Serves until destroyed; destruction waits for handlers that are running.
+/// Serves until destroyed; destruction waits for handlers that are running (so it may not be done
+/// by one) and closes every connection and WebSocket.
 class Server {
   public:
     virtual ~Server() = default;
@@ -96,18 +114,23 @@ struct ClientSettings {
     TlsFiles tls;    ///< certificate empty: none shown
     std::string bearer_token;
     std::string pinned_sha256; ///< of the server's certificate's CA, for a first join; empty: none
+    std::string service = "batond"; ///< what should be there, for "is batond running?"
     std::chrono::milliseconds connect_timeout{5'000};
-    std::chrono::milliseconds timeout{60'000};
+    std::chrono::milliseconds timeout{60'000}; ///< a whole request; of a download, each piece
+    std::chrono::milliseconds websocket_idle_timeout{15'000}; ///< pings at half of it
 };
 
 /// One blocking request; the connection is kept for the next. Not thread-safe; make one per thread.
+/// Errc::unavailable: nothing listens there; unauthenticated: one side's certificate is not
+/// accepted; timeout. An HTTP status of 400 and more is not an error here: error_from_response.
 class Client {
   public:
     virtual ~Client() = default;
     virtual Result<Response> request(std::string method, std::string target,
                                      std::string body = {}) = 0;
     /// GET into a file, resumed from its present size with a Range request; `progress(done,
-    /// total)`.
+    /// total)`. A status of 400 and more is an error. What arrived before a failure stays, for the
+    /// next try; whether the content is right is the caller's to check (a digest).
     virtual Result<void>
     download(std::string target, const std::string& path,
              std::function<void(std::int64_t, std::int64_t)> progress = {}) = 0;
@@ -115,8 +138,8 @@ class Client {
 
 Result<std::unique_ptr<Client>> make_client(const ClientSettings& settings);
 
-/// Opens a WebSocket (blocking), then delivers on a thread of its own. Pings every 5 s; a peer that
-/// is silent for 15 s is closed.
+/// Opens a WebSocket (blocking), then delivers on a thread of its own. A peer that is silent for
+/// websocket_idle_timeout, pings included, is closed. Reconnecting is the caller's.
 Result<std::shared_ptr<WebSocket>> connect_websocket(const ClientSettings& settings,
                                                      const std::string& target);
 

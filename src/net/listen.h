@@ -1,0 +1,20 @@
+#pragma once
+
+#include "net/http.h"
+
+#include <string>
+
+/// Inside net/ alone: a bound, listening socket with errors that a person understands.
+namespace baton::net {
+
+struct Listening {
+    int descriptor = -1;
+    int family = 0;
+    std::uint16_t port = 0;
+    std::string unix_path; ///< to be removed at the end
+};
+
+/// Errc::busy: the port or socket is in use, with the program's name if /proc tells it.
+Result<Listening> listen_at(const std::string& address, std::uint16_t port);
+
+} // namespace baton::net
