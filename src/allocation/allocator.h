@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct Settings {
     /// Hysteresis of growing back: this many joins after a growth must be possible without a
     /// handoff, so that a person who comes and goes at a boundary costs none each time.
     unsigned margin = 1;
+    /// Policy "lazy": nobody grows back while this much of the memory or more is in use.
+    unsigned grow_below_percent = 75;
 };
 
 /// A place: `size` MiB on `host`. `offset` is the buddy block's address within the host; planning
@@ -152,9 +155,18 @@ class Allocator {
     virtual void set_movable(const SessionId& session, bool movable) = 0;
 };
 
-/// The paper's rule ("paper"), or another policy by name ("lazy": fewer handoffs, see
-/// docs/allocation.md). Errc::invalid_argument for impossible settings (levels of 0 or over 16, a
-/// smallest size under 1 MiB or not whole) or an unknown policy; the message names the known ones.
+/// A policy's name and, in one sentence, what it does.
+struct PolicyInfo {
+    std::string_view name;
+    std::string_view what;
+};
+
+/// Every policy there is; the first is the default.
+std::span<const PolicyInfo> policies();
+
+/// A policy by its name. Errc::invalid_argument for impossible settings (levels of 0 or over 16, a
+/// smallest size under 1 MiB or not whole, a host that add_host refuses) or an unknown policy; the
+/// message names the known ones.
 Result<std::unique_ptr<Allocator>> make_allocator(std::string_view policy, const Settings& settings,
                                                   const std::vector<HostCapacity>& hosts);
 

@@ -1,0 +1,311 @@
+#include "allocation/block_allocator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace baton::allocation {
+
+BlockAllocator::BlockAllocator(const Settings& settings, std::unique_ptr<Policy> policy)
+    : settings_(settings),
+      policy_(std::move(policy)),
+      memory_(settings.levels),
+      sessions_(settings.levels, memory_) {}
+
+Block BlockAllocator::block(const Spot& spot) const {
+    const Mebibytes size = size_of(spot.level);
+    return Block{hosts_[spot.host].id, spot.level, size,
+                 size * static_cast<std::int64_t>(memory_.offset(spot))};
+}
+
+Handoff BlockAllocator::handoff(SessionIndex session, const Spot& to) const {
+    const SessionRecord& record = sessions_.at(session);
+    return Handoff{record.id, block(record.at), block(to)};
+}
+
+// ---------------------------------------------------------------- joining and leaving
+
+Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
+    if (session.empty())
+        return fail(Errc::invalid_argument, "a session without a name cannot be given a place");
+    if (sessions_.find(session) != no_session)
+        return fail(Errc::already_exists,
+                    fmt::format("session '{}' has a place already", session.value));
+    if (sessions_.size() >= capacity())
+        return no_place_left();
+    const auto choice = policy_->join(state());
+    if (!choice)
+        return nothing_free_now();
+
+    const Spot slot = memory_.take(choice->level).value(); // the policy has seen that it is free
+    if (choice->shrink == no_session) {
+        const SessionIndex newcomer = sessions_.add(session, slot);
+        sessions_.settle(newcomer);
+        return JoinPlan{session, block(slot), std::nullopt};
+    }
+
+    // the handoff takes the slot; the newcomer is promised the first part of what it frees
+    const SessionIndex mover = choice->shrink;
+    begin(mover, slot);
+    const Spot from = sessions_.at(mover).at;
+    const Spot promised{from.position << (choice->level - from.level), from.host,
+                        static_cast<std::uint8_t>(choice->level)};
+    const SessionIndex newcomer = sessions_.add(session, promised);
+    SessionRecord& record = sessions_.edit(newcomer);
+    record.promised = true;
+    record.partner = mover;
+    sessions_.edit(mover).partner = newcomer;
+    sessions_.settle(newcomer);
+    return JoinPlan{session, block(promised), handoff(mover, slot)};
+}
+
+Result<void> BlockAllocator::leave(const SessionId& session) {
+    const auto found = known(session);
+    if (!found)
+        return tl::unexpected(found.error());
+    SessionRecord& record = sessions_.edit(*found);
+    if (record.moving) {
+        --handoffs_;
+        memory_.give(record.to);
+        end_promise(record);
+    } else if (record.promised) {
+        sessions_.edit(record.partner).partner = no_session; // its place is covered by the mover's
+    } else {
+        memory_.give(record.at);
+    }
+    sessions_.remove(*found);
+    return {};
+}
+
+/// The mover's old block is free but for what its newcomer was promised there.
+void BlockAllocator::end_promise(SessionRecord& mover) {
+    if (mover.partner == no_session) {
+        memory_.give(mover.at);
+        return;
+    }
+    SessionRecord& newcomer = sessions_.edit(mover.partner);
+    memory_.give_but(mover.at, newcomer.at);
+    newcomer.promised = false;
+    newcomer.partner = no_session;
+    sessions_.settle(std::exchange(mover.partner, no_session));
+}
+
+tl::unexpected<Error> BlockAllocator::no_place_left() const {
+    Mebibytes largest_host;
+    std::size_t accepting = 0;
+    std::size_t shut = 0;
+    for (std::uint32_t number = 0; number < hosts_.size(); ++number) {
+        if (hosts_[number].id.empty())
+            continue;
+        memory_.accepts(number) ? ++accepting : ++shut;
+        largest_host = std::max(largest_host, hosts_[number].capacity);
+    }
+    if (accepting == 0)
+        return fail(Errc::refused,
+                    hosts_.size() == 0 ? "there is no host to run a desktop on"
+                                       : "no host accepts desktops now",
+                    shut > 0 ? "undrain a host, or bring one back that cannot be reached"
+                             : "add a host");
+    const auto hosts = [](std::size_t n) { return fmt::format("{} host{}", n, n == 1 ? "" : "s"); };
+    std::string hint =
+        fmt::format("wait until somebody leaves, or add a host (one of {} has room for {} more)",
+                    to_string(largest_host), largest_host.count / smallest().count);
+    if (settings_.levels < max_levels && smallest().count >= 2 && smallest().count % 2 == 0)
+        hint += fmt::format(", or allow desktops of {} (one level more)",
+                            to_string(smallest().halved(1)));
+    if (shut > 0)
+        hint += fmt::format(", or let {} accept desktops again", hosts(shut));
+    return fail(Errc::refused,
+                fmt::format("all places are taken: {} of {} in use on {}, down to {} each",
+                            sessions_.size(), capacity(), hosts(accepting), to_string(smallest())),
+                std::move(hint));
+}
+
+tl::unexpected<Error> BlockAllocator::nothing_free_now() const {
+    const std::string in_use =
+        fmt::format("{} of {} places are in use", sessions_.size(), capacity());
+    if (handoffs_ > 0)
+        return fail(
+            Errc::busy,
+            fmt::format("no memory is free until a handoff under way has finished ({})", in_use),
+            "try again in a moment");
+    if (memory_.free_slots(settings_.levels - 1) > 0)
+        return fail(Errc::busy,
+                    fmt::format("those whose desktop could be made smaller do not want to be "
+                                "moved now ({})",
+                                in_use),
+                    "try again in a minute");
+    return fail(Errc::refused,
+                fmt::format("there is memory only if desktops are made smaller, and no slot is "
+                            "free to hand one over through ({})",
+                            in_use),
+                "wait until somebody leaves, add a host, or let one accept desktops again");
+}
+
+// ---------------------------------------------------------------- handoffs
+
+void BlockAllocator::begin(SessionIndex session, const Spot& to) {
+    SessionRecord& record = sessions_.edit(session);
+    record.to = to;
+    record.moving = true;
+    ++handoffs_;
+    sessions_.settle(session);
+}
+
+Result<void> BlockAllocator::begin_handoff(const Handoff& handoff) {
+    const auto found = settled(handoff.session);
+    if (!found)
+        return tl::unexpected(found.error());
+    const auto host = host_number(handoff.to.host);
+    if (!host)
+        return tl::unexpected(host.error());
+    const auto level = level_of(handoff.to.size);
+    if (!level)
+        return tl::unexpected(level.error());
+    const SessionRecord& record = sessions_.at(*found);
+    if (const Block at = block(record.at);
+        at.host != handoff.from.host || at.size != handoff.from.size)
+        return fail(Errc::conflict,
+                    fmt::format("session '{}' has {} on {} now, not {} on {}",
+                                handoff.session.value, to_string(at.size), at.host.value,
+                                to_string(handoff.from.size), handoff.from.host.value),
+                    "plan the handoff again");
+    const auto stale = [&] {
+        return fail(Errc::conflict,
+                    fmt::format("there is no room any more to hand session '{}' over to {} on {}",
+                                handoff.session.value, to_string(handoff.to.size),
+                                handoff.to.host.value),
+                    "plan the handoff again");
+    };
+    if (*level < record.at.level && !may_grow(*found, *level))
+        return stale();
+    const auto offset = static_cast<std::uint64_t>(handoff.to.offset.count / size_of(*level).count);
+    auto to = memory_.take_at(*host, *level, offset);
+    if (!to)
+        to = memory_.take_on(*host, *level); // the place within the host has no meaning outside
+    if (!to)
+        return stale();
+    if (!leaves_room(record, *to)) {
+        memory_.give(*to);
+        return stale();
+    }
+    begin(*found, *to);
+    return {};
+}
+
+/// With `to` taken: a slot for the next handoff is free, or comes free however this one ends, or
+/// nobody is left to be handed off.
+bool BlockAllocator::leaves_room(const SessionRecord& record, const Spot& to) const {
+    const unsigned last = settings_.levels - 1;
+    return memory_.accepts(record.at.host) || !memory_.accepts(to.host) ||
+           memory_.free_slots(last) > 0 || (to.level == last && !sessions_.any_larger(last));
+}
+
+Result<void> BlockAllocator::finish_handoff(const SessionId& session) {
+    const auto found = known(session);
+    if (!found)
+        return tl::unexpected(found.error());
+    SessionRecord& record = sessions_.edit(*found);
+    if (!record.moving)
+        return fail(Errc::not_found,
+                    fmt::format("no handoff of session '{}' is under way", session.value));
+    end_promise(record);
+    record.at = record.to;
+    record.moving = false;
+    --handoffs_;
+    sessions_.settle(*found);
+    return {};
+}
+
+Result<void> BlockAllocator::cancel_handoff(const SessionId& session) {
+    const auto found = known(session);
+    if (!found)
+        return tl::unexpected(found.error());
+    SessionRecord& record = sessions_.edit(*found);
+    if (!record.moving)
+        return fail(Errc::not_found,
+                    fmt::format("no handoff of session '{}' is under way", session.value));
+    if (record.partner != no_session)
+        return fail(Errc::conflict,
+                    fmt::format("the handoff of session '{}' makes room for session '{}'",
+                                session.value, sessions_.at(record.partner).id.value),
+                    "let that one leave first, and join it again after");
+    memory_.give(record.to);
+    record.moving = false;
+    --handoffs_;
+    sessions_.settle(*found);
+    return {};
+}
+
+std::optional<SessionId> BlockAllocator::promised_to(const SessionId& session) const {
+    const SessionIndex found = sessions_.find(session);
+    if (found == no_session || !sessions_.at(found).moving ||
+        sessions_.at(found).partner == no_session)
+        return std::nullopt;
+    return sessions_.at(sessions_.at(found).partner).id;
+}
+
+void BlockAllocator::set_movable(const SessionId& session, bool movable) {
+    const SessionIndex found = sessions_.find(session);
+    if (found == no_session)
+        return;
+    sessions_.edit(found).movable = movable;
+    sessions_.settle(found);
+}
+
+// ---------------------------------------------------------------- looking
+
+Result<SessionIndex> BlockAllocator::known(const SessionId& session) const {
+    const SessionIndex found = sessions_.find(session);
+    if (found == no_session)
+        return fail(Errc::not_found, fmt::format("session '{}' has no place", session.value));
+    return found;
+}
+
+Result<SessionIndex> BlockAllocator::settled(const SessionId& session) const {
+    auto found = known(session);
+    if (!found)
+        return found;
+    const SessionRecord& record = sessions_.at(*found);
+    if (record.moving || record.promised)
+        return fail(Errc::conflict,
+                    fmt::format("session '{}' {}", session.value,
+                                record.moving ? "is being handed off already"
+                                              : "still waits for its memory"),
+                    "plan again when that has finished");
+    return found;
+}
+
+std::optional<SessionPlacement> BlockAllocator::find(const SessionId& session) const {
+    const SessionIndex found = sessions_.find(session);
+    if (found == no_session)
+        return std::nullopt;
+    const SessionRecord& record = sessions_.at(found);
+    return SessionPlacement{record.id, block(record.moving ? record.to : record.at), record.joined};
+}
+
+std::vector<SessionPlacement> BlockAllocator::placements() const {
+    std::vector<SessionPlacement> all;
+    all.reserve(sessions_.size());
+    for (const SessionIndex i : sessions_.in_order()) {
+        const SessionRecord& record = sessions_.at(i);
+        all.push_back({record.id, block(record.moving ? record.to : record.at), record.joined});
+    }
+    return all;
+}
+
+Mebibytes BlockAllocator::free_total() const {
+    return smallest() * static_cast<std::int64_t>(memory_.free_slots(settings_.levels - 1));
+}
+
+Mebibytes BlockAllocator::used(const HostId& host) const {
+    const auto number = host_number(host);
+    return number ? smallest() * static_cast<std::int64_t>(memory_.used(*number)) : Mebibytes();
+}
+
+std::size_t BlockAllocator::capacity() const {
+    return memory_.slots(settings_.levels - 1);
+}
+
+} // namespace baton::allocation

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "allocation/allocator.h"
+#include "allocation/memory_map.h"
+#include "allocation/session_table.h"
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace baton::allocation {
+
+/// What a policy looks at.
+struct State {
+    const Settings& settings;
+    const MemoryMap& memory;
+    const SessionTable& sessions;
+
+    [[nodiscard]] unsigned smallest() const { return settings.levels - 1; }
+
+    /// The paper's m for n sessions: the smallest one with n <= U(m), counting the slots of hosts
+    /// of any size instead of 2^m S; the last level when there is none.
+    [[nodiscard]] unsigned level_for(std::uint64_t sessions_then) const;
+};
+
+/// Where a newcomer goes: into a free slot of `level`, or, after `shrink` was handed off into that
+/// slot, into what that frees.
+struct JoinChoice {
+    unsigned level = 0;
+    SessionIndex shrink = no_session;
+};
+
+/// How far growing back may go now: to no level below `largest` (smaller number, larger size), and
+/// no more than `steps` levels at once.
+struct GrowthLimit {
+    unsigned largest = 0;
+    unsigned steps = 1;
+};
+
+/// The decisions; the bookkeeping is the allocator's. Stateless.
+class Policy {
+  public:
+    virtual ~Policy() = default;
+    /// None: no memory is free for it at this moment.
+    [[nodiscard]] virtual std::optional<JoinChoice> join(const State& state) const = 0;
+    /// None: nobody grows now.
+    [[nodiscard]] virtual std::optional<GrowthLimit> growth(const State& state) const = 0;
+};
+
+/// Null for a name that is not known.
+std::unique_ptr<Policy> make_policy(std::string_view name);
+
+} // namespace baton::allocation

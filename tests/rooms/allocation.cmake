@@ -1,0 +1,1 @@
+baton_test(allocation_test KIND unit ROOMS allocation)
