@@ -121,17 +121,25 @@ Result<std::optional<OpenFile>> try_lock(const std::string& path, LockKind kind)
 }
 
 Result<OpenFile> wait_lock(const std::string& path, const std::function<void()>& waiting) {
-    auto file = open_file(path, O_RDONLY | O_CREAT, 0644);
-    if (!file)
-        return tl::unexpected(file.error());
-    if (::flock(file->get(), LOCK_EX | LOCK_NB) == 0)
-        return file;
-    if (waiting)
-        waiting();
-    while (::flock(file->get(), LOCK_EX) != 0)
-        if (errno != EINTR)
-            return fail_errno(errno, "cannot lock " + path);
-    return file;
+    bool told = false;
+    while (true) {
+        auto file = open_file(path, O_RDONLY | O_CREAT, 0644);
+        if (!file)
+            return tl::unexpected(file.error());
+        if (::flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
+            if (waiting && !std::exchange(told, true))
+                waiting();
+            while (::flock(file->get(), LOCK_EX) != 0)
+                if (errno != EINTR)
+                    return fail_errno(errno, "cannot lock " + path);
+        }
+        // whoever had it may have removed the file: then this is a lock on nothing
+        struct stat locked{};
+        struct stat there{};
+        if (::fstat(file->get(), &locked) == 0 && ::stat(path.c_str(), &there) == 0 &&
+            locked.st_ino == there.st_ino && locked.st_dev == there.st_dev)
+            return file;
+    }
 }
 
 } // namespace baton::osimage

@@ -52,7 +52,7 @@ enum class LockKind : std::uint8_t { shared, exclusive };
 /// Empty: held by somebody else.
 Result<std::optional<OpenFile>> try_lock(const std::string& path, LockKind kind);
 /// Waits for it: whoever holds it is at work and ends, or dies, and the kernel tells us.
-/// `waiting` is called once if it is not to be had at once.
+/// `waiting` is called once if it is not to be had at once. Its holder may remove the file.
 Result<OpenFile> wait_lock(const std::string& path, const std::function<void()>& waiting = {});
 
 } // namespace baton::osimage

@@ -1,4 +1,5 @@
 baton_test(osimage_test KIND unit ROOMS osimage)
+baton_test(osimage_sync_test KIND unit ROOMS osimage)
 
 # Images for the tests that start real desktops: FIXTURES_REQUIRED tiny_image (or desktop_image), then BATON_IMAGES is
 # ${CMAKE_BINARY_DIR}/images. Building again when nothing has changed takes a moment.
