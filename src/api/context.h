@@ -1,0 +1,115 @@
+#pragma once
+
+#include "api/accounts.h"
+#include "api/api.h"
+#include "api/fields.h"
+#include "api/routes.h"
+#include "api/throttle.h"
+
+#include <boost/json/value.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+/// What the groups of routes share. Inside api/ only; everything here runs on the executor.
+namespace baton::api {
+
+/// One request under way. Answered exactly once: a call that is dropped unanswered says 500.
+class Call {
+  public:
+    Call(net::Request what, net::Respond how) : request(std::move(what)), respond_(std::move(how)) {}
+
+    ~Call() {
+        if (respond_)
+            respond_(net::error_response(
+                Error{Errc::internal, "the request was dropped without an answer", "", 0}));
+    }
+
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+    net::Request request;
+    const Route* route = nullptr;
+    std::vector<std::string> parameters;
+    Caller caller;
+
+    void answer(net::Response response) {
+        if (auto respond = std::exchange(respond_, nullptr))
+            respond(std::move(response));
+    }
+
+    void answer(const Error& error) { answer(net::error_response(error)); }
+
+    void answer(const boost::json::value& value, int status = 200);
+
+    /// The value as JSON, or the error.
+    template <class T>
+    void answer(const Result<T>& result, int status = 200) {
+        if (result)
+            answer(boost::json::value(*result), status);
+        else
+            answer(result.error());
+    }
+
+    [[nodiscard]] bool over_others() const {
+        return caller.asker == Asker::operator_ || caller.asker == Asker::admin;
+    }
+
+    [[nodiscard]] bool is_admin() const { return caller.asker == Asker::admin; }
+
+    /// Takes the answer over: the call counts as answered.
+    net::Respond release() { return std::exchange(respond_, nullptr); }
+
+    [[nodiscard]] bool answered() const { return !respond_; }
+
+  private:
+    net::Respond respond_;
+};
+
+using CallPtr = std::shared_ptr<Call>;
+using Handlers = std::map<RouteId, std::function<void(const CallPtr&)>>;
+
+struct Presence {
+    bool connected = false;
+    std::string why;
+};
+
+struct Context {
+    Services services;
+    Settings settings;
+    Accounts accounts;
+    Throttle by_name;
+    Throttle by_address;
+    std::map<HostId, Presence> presence;
+    std::set<DeskName> desks_in_work; ///< a background call for it is under way
+    unsigned hashing = 0;             ///< password hashes under way or waiting
+    /// Says that the event log grew; wakes those that wait for it.
+    std::function<void()> events_grew = [] {};
+
+    Context(const Services& given, Settings wanted);
+
+    /// Appends one event of the API's own.
+    Result<void> tell(std::string kind, const std::string& subject, std::string text);
+
+    /// Runs `work` in the background and `then` with its result back on the executor.
+    template <class T>
+    void in_background(std::function<Result<T>()> work, std::function<void(Result<T>)> then) {
+        services.background([this, work = std::move(work), then = std::move(then)] {
+            auto result = std::make_shared<Result<T>>(work());
+            services.clock.post([then, result] { then(std::move(*result)); });
+        });
+    }
+};
+
+void add_account_routes(Context& context, Handlers& handlers);
+void add_session_routes(Context& context, Handlers& handlers);
+void add_host_routes(Context& context, Handlers& handlers);
+void add_desk_routes(Context& context, Handlers& handlers);
+void add_image_routes(Context& context, Handlers& handlers);
+void add_event_routes(Context& context, Handlers& handlers);
+
+} // namespace baton::api

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "handoff/engine.h"
+#include "osimage/manifest.h"
+#include "store/store.h"
+
+#include <boost/json/value.hpp>
+
+/// What the API says, as JSON: docs/api.md lists every field. These are the only places where a
+/// row of the store becomes words on the wire.
+namespace baton::api {
+
+/// RFC 3339 in UTC with milliseconds; null for the epoch ("never").
+boost::json::value to_json(WallTime time);
+
+boost::json::object to_json(const store::UserRow& row);
+boost::json::object to_json(const handoff::SessionView& view, const std::string& viewer_address);
+boost::json::object to_json(const store::DeskRow& row);
+boost::json::object to_json(const store::EventRow& row);
+boost::json::object to_json(const osimage::Manifest& manifest);
+
+struct HostSight {
+    store::HostRow row;
+    bool connected = false;
+    std::string away_because;
+    std::size_t desktops = 0;
+    Mebibytes used;
+};
+
+boost::json::object to_json(const HostSight& host);
+
+std::string_view to_string(store::SessionPhase phase);
+std::string_view to_string(store::DesktopPhase phase);
+std::string_view to_string(store::MoveKind kind);
+std::string_view to_string(store::MovePhase phase);
+std::string_view to_string(store::DeskState state);
+
+} // namespace baton::api

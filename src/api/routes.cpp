@@ -1,0 +1,175 @@
+#include "api/routes.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace baton::api {
+
+namespace {
+
+constexpr std::size_t none = 0;
+constexpr std::size_t small = 16 * 1024;
+constexpr std::size_t whole_desk = std::size_t{1} << 40; // streamed; the server has the real limit
+
+constexpr std::array table{
+    Route{RouteId::health, "GET", "/v1/health", Access::open, none, "Whether the controller runs"},
+    Route{RouteId::login, "POST", "/v1/login", Access::open, small, "A token for a password"},
+    Route{RouteId::logout, "POST", "/v1/logout", Access::own, small, "Ends the token it comes with"},
+    Route{RouteId::whoami, "GET", "/v1/whoami", Access::own, none, "Whose token this is"},
+    Route{RouteId::status, "GET", "/v1/status", Access::operators, none, "The site in one look"},
+    Route{RouteId::users_list, "GET", "/v1/users", Access::operators, none, "Every person"},
+    Route{RouteId::users_add, "POST", "/v1/users", Access::admins, small, "Adds a person"},
+    Route{RouteId::users_show, "GET", "/v1/users/{name}", Access::own, none, "One person"},
+    Route{RouteId::users_password, "POST", "/v1/users/{name}/password", Access::own, small,
+          "Sets a password"},
+    Route{RouteId::users_disable, "POST", "/v1/users/{name}/disable", Access::admins, small,
+          "Locks a person out and ends their session"},
+    Route{RouteId::users_enable, "POST", "/v1/users/{name}/enable", Access::admins, small,
+          "Lets a person in again"},
+    Route{RouteId::sessions_list, "GET", "/v1/sessions", Access::own, none, "Open sessions"},
+    Route{RouteId::sessions_open, "POST", "/v1/sessions", Access::own, small, "Opens a session"},
+    Route{RouteId::sessions_show, "GET", "/v1/sessions/{id}", Access::own, none, "One session"},
+    Route{RouteId::sessions_close, "DELETE", "/v1/sessions/{id}", Access::own, none,
+          "Closes a session"},
+    Route{RouteId::sessions_grow, "POST", "/v1/sessions/{id}/grow", Access::own, small,
+          "One memory level larger"},
+    Route{RouteId::sessions_answer, "POST", "/v1/sessions/{id}/answer", Access::own, small,
+          "\"Now\" or \"not now\" to a handoff"},
+    Route{RouteId::hosts_list, "GET", "/v1/hosts", Access::operators, none, "Every host"},
+    Route{RouteId::hosts_invite, "POST", "/v1/hosts/invite", Access::admins, small,
+          "A one-time token for a new host"},
+    Route{RouteId::hosts_join, "POST", "/v1/hosts/join", Access::open, small,
+          "A host joins with its one-time token"},
+    Route{RouteId::hosts_show, "GET", "/v1/hosts/{id}", Access::operators, none, "One host"},
+    Route{RouteId::hosts_drain, "POST", "/v1/hosts/{id}/drain", Access::operators, small,
+          "Moves every session off a host"},
+    Route{RouteId::hosts_undrain, "POST", "/v1/hosts/{id}/undrain", Access::operators, small,
+          "Lets a host be used again"},
+    Route{RouteId::hosts_remove, "DELETE", "/v1/hosts/{id}", Access::admins, none,
+          "Forgets an empty host"},
+    Route{RouteId::desks_list, "GET", "/v1/desks", Access::own, none, "Managed desks"},
+    Route{RouteId::desks_create, "POST", "/v1/desks", Access::operators, small, "Makes a desk"},
+    Route{RouteId::desks_show, "GET", "/v1/desks/{name}", Access::own, none, "One desk"},
+    Route{RouteId::desks_check, "POST", "/v1/desks/{name}/check", Access::own, small,
+          "Checks a desk's image"},
+    Route{RouteId::desks_remove, "DELETE", "/v1/desks/{name}", Access::admins, none,
+          "Removes a desk for good"},
+    Route{RouteId::desks_export, "GET", "/v1/desks/{name}/image", Access::own, none,
+          "A desk's image as a file"},
+    Route{RouteId::desks_import, "PUT", "/v1/desks/{name}/image", Access::operators, whole_desk,
+          "A desk from an image file"},
+    Route{RouteId::images_list, "GET", "/v1/os-images", Access::own, none, "OS images"},
+    Route{RouteId::images_show, "GET", "/v1/os-images/{id}", Access::own, none, "One OS image"},
+    Route{RouteId::images_manifest, "GET", "/v1/os-images/{id}/manifest", Access::operators_or_host,
+          none, "An OS image's manifest, as it is on disk"},
+    Route{RouteId::images_file, "GET", "/v1/os-images/{id}/files/{name}", Access::operators_or_host,
+          none, "A file of an OS image; Range is honoured"},
+    Route{RouteId::events_list, "GET", "/v1/events", Access::own, none, "What happened"},
+};
+
+std::vector<std::string_view> split(std::string_view path) {
+    std::vector<std::string_view> parts;
+    while (!path.empty() && path.front() == '/') {
+        path.remove_prefix(1);
+        const std::size_t end = std::min(path.find('/'), path.size());
+        parts.push_back(path.substr(0, end));
+        path.remove_prefix(end);
+    }
+    return parts;
+}
+
+bool fits(std::string_view pattern, const std::vector<std::string_view>& path,
+          std::vector<std::string>& parameters) {
+    const std::vector<std::string_view> wanted = split(pattern);
+    if (wanted.size() != path.size())
+        return false;
+    std::vector<std::string> found;
+    for (std::size_t i = 0; i < path.size(); ++i) {
+        if (wanted[i].starts_with('{')) {
+            if (path[i].empty())
+                return false;
+            found.emplace_back(path[i]);
+        } else if (wanted[i] != path[i]) {
+            return false;
+        }
+    }
+    parameters = std::move(found);
+    return true;
+}
+
+} // namespace
+
+std::span<const Route> routes() { return table; }
+
+Match match(std::string_view method, std::string_view path) {
+    Match result;
+    const std::vector<std::string_view> parts = split(path);
+    for (const Route& route : table) {
+        std::vector<std::string> parameters;
+        if (!fits(route.pattern, parts, parameters))
+            continue;
+        if (route.method == method) {
+            // a literal path wins over a parameter: the table has "invite" before "{id}"
+            result.route = &route;
+            result.parameters = std::move(parameters);
+            return result;
+        }
+        if (!result.allowed_methods.empty())
+            result.allowed_methods += ", ";
+        result.allowed_methods += route.method;
+    }
+    return result;
+}
+
+bool may(Asker asker, Access access) {
+    const bool person = asker == Asker::user || asker == Asker::operator_ || asker == Asker::admin;
+    const bool over_others = asker == Asker::operator_ || asker == Asker::admin;
+    switch (access) {
+    case Access::open:
+        return true;
+    case Access::own:
+        return person;
+    case Access::operators:
+        return over_others;
+    case Access::operators_or_host:
+        return over_others || asker == Asker::host;
+    case Access::admins:
+        return asker == Asker::admin;
+    }
+    return false;
+}
+
+Asker asker_of(Role role) {
+    switch (role) {
+    case Role::user:
+        return Asker::user;
+    case Role::operator_:
+        return Asker::operator_;
+    case Role::admin:
+        return Asker::admin;
+    }
+    return Asker::nobody;
+}
+
+std::string_view to_string(Role role) {
+    switch (role) {
+    case Role::user:
+        return "user";
+    case Role::operator_:
+        return "operator";
+    case Role::admin:
+        return "admin";
+    }
+    return "user";
+}
+
+Result<Role> role_from_string(std::string_view text) {
+    for (const Role role : {Role::user, Role::operator_, Role::admin})
+        if (to_string(role) == text)
+            return role;
+    return fail(Errc::invalid_argument, fmt::format("'{}' is not a role", text),
+                "the roles are: user, operator, admin");
+}
+
+} // namespace baton::api
