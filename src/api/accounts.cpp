@@ -130,9 +130,9 @@ Result<store::UserRow> Accounts::set_disabled(const UserName& name, bool disable
     change.users.push_back(*row);
     if (disabled)
         drop_tokens_of(name, change);
-    change.events.push_back(event(disabled ? "user.disabled" : "user.enabled", name.value,
-                                  fmt::format("{} was {} by {}", name.value,
-                                              disabled ? "locked out" : "let in again", by)));
+    change.events.push_back(event(
+        disabled ? "user.disabled" : "user.enabled", name.value,
+        fmt::format("{} was {} by {}", name.value, disabled ? "locked out" : "let in again", by)));
     BATON_TRY(commit(change));
     return row;
 }
@@ -153,9 +153,9 @@ Result<std::string> Accounts::issue(const UserName& name, std::chrono::seconds l
             other.expires != WallTime{})
             held.push_back(&other);
     if (held.size() >= most_tokens_each)
-        change.removed_tokens.push_back(
-            (*std::ranges::min_element(held, {}, [](const auto* one) { return one->expires; }))
-                ->token_sha256);
+        change.removed_tokens.push_back((*std::ranges::min_element(held, {}, [](const auto* one) {
+                                            return one->expires;
+                                        }))->token_sha256);
     BATON_TRY(commit(change));
     return token;
 }
@@ -219,6 +219,14 @@ Result<HostId> Accounts::invited(const std::string& secret) const {
 Result<void> Accounts::use_invitation(const std::string& secret) {
     store::Change change;
     change.removed_tokens.push_back(sha256_hex(secret));
+    return commit(change);
+}
+
+Result<void> Accounts::withdraw_invitation(const HostId& host) {
+    store::Change change;
+    for (const auto& [sha256, token] : tokens_)
+        if (token.kind == store::TokenRow::Kind::host_invite && token.subject == host.value)
+            change.removed_tokens.push_back(sha256);
     return commit(change);
 }
 

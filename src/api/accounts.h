@@ -54,6 +54,8 @@ class Accounts {
     [[nodiscard]] Result<HostId> invited(const std::string& secret) const;
     /// Uses an invitation up.
     Result<void> use_invitation(const std::string& secret);
+    /// Takes a host's invitation back; none: success.
+    Result<void> withdraw_invitation(const HostId& host);
     /// Invitations that are still good.
     [[nodiscard]] std::vector<store::TokenRow> invitations() const;
 

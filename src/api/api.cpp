@@ -25,14 +25,18 @@ Mebibytes Settings::default_reserve(Mebibytes memory) {
 namespace {
 
 // an address may stand for a whole room of people behind one router: it gets more tries
-constexpr Throttle::Limits address_limits{
-    .free_tries = 20, .first_pause = std::chrono::seconds(1), .longest_pause = std::chrono::minutes(5)};
+constexpr Throttle::Limits address_limits{.free_tries = 20,
+                                          .first_pause = std::chrono::seconds(1),
+                                          .longest_pause = std::chrono::minutes(5)};
 
 } // namespace
 
 Context::Context(const Services& given, Settings wanted)
-    : services(given), settings(std::move(wanted)), accounts(given.store, given.clock),
-      by_name(Throttle::Limits{}), by_address(address_limits) {}
+    : services(given),
+      settings(std::move(wanted)),
+      accounts(given.store, given.clock),
+      by_name(Throttle::Limits{}),
+      by_address(address_limits) {}
 
 Result<void> Context::tell(std::string kind, const std::string& subject, std::string text) {
     store::Change change;
@@ -46,6 +50,26 @@ Result<void> Context::tell(std::string kind, const std::string& subject, std::st
     BATON_TRY(services.store.commit(change));
     events_grew();
     return {};
+}
+
+handoff::Clock::TimerId answer_meanwhile(Context& context, const CallPtr& call,
+                                         std::chrono::seconds wait,
+                                         std::function<Result<boost::json::value>()> meanwhile) {
+    handoff::Clock& clock = context.services.clock;
+    auto say = [call, meanwhile = std::move(meanwhile)] {
+        if (!call->answered())
+            call->answer(meanwhile(), 202);
+    };
+    if (wait.count() > 0)
+        return clock.after(wait, std::move(say));
+    clock.post([&clock, say = std::move(say)]() mutable { clock.post(std::move(say)); });
+    return 0;
+}
+
+Result<std::chrono::seconds> wait_of(const net::Request& request) {
+    return query_number(request.query, "wait", 0, 0, longest_wait).map([](std::int64_t count) {
+        return std::chrono::seconds(count);
+    });
 }
 
 struct Api::Impl {
@@ -70,7 +94,9 @@ Api::Api(const Services& services, Settings settings)
 
 Api::~Api() = default;
 
-Result<void> Api::load() { return impl_->context.accounts.load(); }
+Result<void> Api::load() {
+    return impl_->context.accounts.load();
+}
 
 Result<std::string> Api::first_admin() {
     Accounts& accounts = impl_->context.accounts;
@@ -93,12 +119,8 @@ std::size_t Api::body_limit(std::string_view method, std::string_view path) {
     return found.route ? found.route->body_limit : 0;
 }
 
-void Api::host_up(const HostFacts& facts) {
-    impl_->context.presence[facts.id] = Presence{true, {}};
-}
-
-void Api::host_down(const HostId& host, const std::string& why) {
-    impl_->context.presence[host] = Presence{false, why};
+void Api::events_grew() {
+    impl_->context.events_grew();
 }
 
 Result<HostId> Api::host_of_certificate(const std::string& sha256) {
@@ -144,9 +166,9 @@ void Api::Impl::dispatch(const CallPtr& call) {
                                "docs/api.md lists every path", 0});
             return;
         }
-        net::Response response = net::error_response(
-            Error{Errc::invalid_argument, "this path does not take that method",
-                  "it takes: " + found.allowed_methods, 0});
+        net::Response response =
+            net::error_response(Error{Errc::invalid_argument, "this path does not take that method",
+                                      "it takes: " + found.allowed_methods, 0});
         response.status = 405;
         response.headers["Allow"] = found.allowed_methods;
         call->answer(std::move(response));
@@ -163,18 +185,16 @@ void Api::Impl::dispatch(const CallPtr& call) {
             return call->answer(Error{Errc::unauthenticated, "this call needs a token",
                                       "log in: baton login, or give a token file", 0});
         if (!may(call->caller.asker, found.route->access))
-            return call->answer(
-                Error{Errc::forbidden, "your role may not do this",
-                      "operators and admins may do more; ask one of them", 0});
+            return call->answer(Error{Errc::forbidden, "your role may not do this",
+                                      "operators and admins may do more; ask one of them", 0});
     }
     if (call->request.body.size() > found.route->body_limit) {
-        net::Response response = net::error_response(
-            Error{Errc::invalid_argument,
-                  found.route->body_limit == 0
-                      ? std::string("this request takes no body")
-                      : fmt::format("the request's body is larger than {} bytes",
-                                    found.route->body_limit),
-                  "", 0});
+        net::Response response = net::error_response(Error{
+            Errc::invalid_argument,
+            found.route->body_limit == 0 ? std::string("this request takes no body")
+                                         : fmt::format("the request's body is larger than {} bytes",
+                                                       found.route->body_limit),
+            "", 0});
         response.status = 413;
         return call->answer(std::move(response));
     }

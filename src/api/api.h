@@ -115,9 +115,8 @@ class Api {
     /// For the body limit that the server enforces before a request is read: the table's.
     [[nodiscard]] static std::size_t body_limit(std::string_view method, std::string_view path);
 
-    /// Whether the host is connected, for `baton host list`.
-    void host_up(const HostFacts& facts);
-    void host_down(const HostId& host, const std::string& why);
+    /// Tells those who wait for events that there are new ones: to be hung on Engine::on_events.
+    void events_grew();
 
     /// The host that a verified client certificate belongs to; empty: none of ours.
     [[nodiscard]] Result<HostId> host_of_certificate(const std::string& sha256);

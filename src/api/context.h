@@ -21,7 +21,8 @@ namespace baton::api {
 /// One request under way. Answered exactly once: a call that is dropped unanswered says 500.
 class Call {
   public:
-    Call(net::Request what, net::Respond how) : request(std::move(what)), respond_(std::move(how)) {}
+    Call(net::Request what, net::Respond how)
+        : request(std::move(what)), respond_(std::move(how)) {}
 
     ~Call() {
         if (respond_)
@@ -73,18 +74,12 @@ class Call {
 using CallPtr = std::shared_ptr<Call>;
 using Handlers = std::map<RouteId, std::function<void(const CallPtr&)>>;
 
-struct Presence {
-    bool connected = false;
-    std::string why;
-};
-
 struct Context {
     Services services;
     Settings settings;
     Accounts accounts;
     Throttle by_name;
     Throttle by_address;
-    std::map<HostId, Presence> presence;
     std::set<DeskName> desks_in_work; ///< a background call for it is under way
     unsigned hashing = 0;             ///< password hashes under way or waiting
     /// Says that the event log grew; wakes those that wait for it.
@@ -104,6 +99,35 @@ struct Context {
         });
     }
 };
+
+/// Answers `call` with 202 and what `meanwhile` says after `wait`, unless it has been answered by
+/// then. With no wait: after everything that the calls made now have posted, so that an operation
+/// that fails at once is told as failed.
+handoff::Clock::TimerId answer_meanwhile(Context& context, const CallPtr& call,
+                                         std::chrono::seconds wait,
+                                         std::function<Result<boost::json::value>()> meanwhile);
+
+/// Answers `call` with what the returned `done` is given, as `shown` turns it into JSON, or after
+/// `wait` as answer_meanwhile does. `done` may come after the answer.
+template <class T>
+handoff::Done<T> answer_within(Context& context, const CallPtr& call, std::chrono::seconds wait,
+                               std::function<Result<boost::json::value>(const Result<T>&)> shown,
+                               std::function<Result<boost::json::value>()> meanwhile) {
+    const auto timer = answer_meanwhile(context, call, wait, std::move(meanwhile));
+    return [&context, call, timer, shown = std::move(shown)](const Result<T>& result) {
+        context.services.clock.cancel(timer);
+        if (call->answered())
+            return;
+        if (result)
+            call->answer(shown(result));
+        else
+            call->answer(result.error());
+    };
+}
+
+/// The query's "wait" in seconds: 0 (answer at once) to `longest_wait`.
+inline constexpr std::int64_t longest_wait = 300;
+Result<std::chrono::seconds> wait_of(const net::Request& request);
 
 void add_account_routes(Context& context, Handlers& handlers);
 void add_session_routes(Context& context, Handlers& handlers);

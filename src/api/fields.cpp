@@ -77,7 +77,9 @@ std::optional<std::int64_t> Fields::optional_number(std::string_view name, std::
     const json::value* value = take(name, false);
     if (!value)
         return std::nullopt;
-    const auto outside = [&] { refuse(name, fmt::format("is not between {} and {}", least, most)); };
+    const auto outside = [&] {
+        refuse(name, fmt::format("is not between {} and {}", least, most));
+    };
     if (value->is_uint64()) { // only numbers over 2^63 are kept as unsigned
         outside();
         return std::nullopt;
@@ -177,8 +179,7 @@ Result<void> check_ipv4(std::string_view what, std::string_view text) {
             return bad();
         unsigned value = 0;
         const auto [rest, status] = std::from_chars(at, end, value);
-        if (status != std::errc{} || value > 255 || rest - at > 3 ||
-            (rest - at > 1 && *at == '0'))
+        if (status != std::errc{} || value > 255 || rest - at > 3 || (rest - at > 1 && *at == '0'))
             return bad();
         at = rest;
     }

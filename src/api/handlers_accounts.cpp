@@ -21,15 +21,16 @@ Error too_busy() {
 
 net::Response wait_response(std::chrono::nanoseconds wait) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
-    net::Response response = net::error_response(
-        Error{Errc::busy, "too many wrong passwords", fmt::format("try again in {} s", seconds), 0});
+    net::Response response = net::error_response(Error{
+        Errc::busy, "too many wrong passwords", fmt::format("try again in {} s", seconds), 0});
     response.status = 429;
     response.headers["Retry-After"] = std::to_string(seconds);
     return response;
 }
 
 Error wrong_login() {
-    return Error{Errc::unauthenticated, "the name or the password is wrong, or the login is disabled",
+    return Error{Errc::unauthenticated,
+                 "the name or the password is wrong, or the login is disabled",
                  "an admin sets a new password with: baton user passwd NAME", 0};
 }
 
@@ -48,8 +49,7 @@ class AccountRoutes {
 
   private:
     void verify(std::string hash, std::string password, std::function<void(bool)> then);
-    void hash(const CallPtr& call, std::string password,
-              std::function<void(std::string)> then);
+    void hash(const CallPtr& call, std::string password, std::function<void(std::string)> then);
     void set_own(const CallPtr& call, const UserName& name, const std::string& fresh,
                  const std::optional<std::string>& old);
     void finish_login(const CallPtr& call, const UserName& name, bool right);
@@ -58,8 +58,7 @@ class AccountRoutes {
     std::string nobody_hash_;
 };
 
-void AccountRoutes::verify(std::string hash, std::string password,
-                           std::function<void(bool)> then) {
+void AccountRoutes::verify(std::string hash, std::string password, std::function<void(bool)> then) {
     ++context_.hashing;
     Hasher& hasher = context_.services.hasher;
     context_.in_background<bool>(
@@ -121,7 +120,8 @@ void AccountRoutes::finish_login(const CallPtr& call, const UserName& name, bool
     if (!right || !user || user->disabled)
         return call->answer(wrong_login());
     context_.by_name.succeeded(name.value);
-    context_.by_address.succeeded(call->request.peer.address);
+    // an attacker with a login of their own must not wash their address clean with it
+    context_.by_address.forgive(call->request.peer.address);
     auto token = context_.accounts.issue(name, context_.settings.login_life);
     if (!token)
         return call->answer(token.error());

@@ -208,7 +208,7 @@ json::object to_json(const osimage::Manifest& manifest) {
             {"files", std::move(files)}};
 }
 
-json::object to_json(const HostSight& host) {
+json::object to_json(const handoff::HostView& host) {
     const store::HostRow& row = host.row;
     const json::value facts = row.facts_json.empty() ? nullptr : stored(row.facts_json);
     const auto fact = [&](std::string_view name) -> json::value {
@@ -230,10 +230,10 @@ json::object to_json(const HostSight& host) {
             {"reserve_mib", row.reserve.count},
             {"capacity_mib", std::max<std::int64_t>(0, row.memory.count - row.reserve.count)},
             {"used_mib", host.used.count},
+            {"free_mib", host.free.count},
             {"desktops", host.desktops},
             {"draining", row.draining},
             {"connected", host.connected},
-            {"away_because", text_or_null(host.away_because)},
             {"last_seen", to_json(row.last_seen)},
             {"processors", fact("processors")},
             {"acceleration", fact("acceleration")},

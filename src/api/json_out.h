@@ -19,15 +19,7 @@ boost::json::object to_json(const store::DeskRow& row);
 boost::json::object to_json(const store::EventRow& row);
 boost::json::object to_json(const osimage::Manifest& manifest);
 
-struct HostSight {
-    store::HostRow row;
-    bool connected = false;
-    std::string away_because;
-    std::size_t desktops = 0;
-    Mebibytes used;
-};
-
-boost::json::object to_json(const HostSight& host);
+boost::json::object to_json(const handoff::HostView& host);
 
 std::string_view to_string(store::SessionPhase phase);
 std::string_view to_string(store::DesktopPhase phase);

@@ -57,7 +57,9 @@ Result<void> check_password(std::string_view password) {
     return {};
 }
 
-std::unique_ptr<Hasher> make_hasher(HashCost cost) { return std::make_unique<SodiumHasher>(cost); }
+std::unique_ptr<Hasher> make_hasher(HashCost cost) {
+    return std::make_unique<SodiumHasher>(cost);
+}
 
 std::string random_token() {
     need_sodium();

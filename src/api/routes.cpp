@@ -15,7 +15,8 @@ constexpr std::size_t whole_desk = std::size_t{1} << 40; // streamed; the server
 constexpr std::array table{
     Route{RouteId::health, "GET", "/v1/health", Access::open, none, "Whether the controller runs"},
     Route{RouteId::login, "POST", "/v1/login", Access::open, small, "A token for a password"},
-    Route{RouteId::logout, "POST", "/v1/logout", Access::own, small, "Ends the token it comes with"},
+    Route{RouteId::logout, "POST", "/v1/logout", Access::own, small,
+          "Ends the token it comes with"},
     Route{RouteId::whoami, "GET", "/v1/whoami", Access::own, none, "Whose token this is"},
     Route{RouteId::status, "GET", "/v1/status", Access::operators, none, "The site in one look"},
     Route{RouteId::users_list, "GET", "/v1/users", Access::operators, none, "Every person"},
@@ -100,7 +101,9 @@ bool fits(std::string_view pattern, const std::vector<std::string_view>& path,
 
 } // namespace
 
-std::span<const Route> routes() { return table; }
+std::span<const Route> routes() {
+    return table;
+}
 
 Match match(std::string_view method, std::string_view path) {
     Match result;

@@ -27,7 +27,11 @@ class Throttle {
     [[nodiscard]] std::chrono::nanoseconds wait(const std::string& key,
                                                 std::chrono::nanoseconds now) const;
     void failed(const std::string& key, std::chrono::nanoseconds now);
+
     void succeeded(const std::string& key) { keys_.erase(key); }
+
+    /// Takes one failure back, and leaves the others standing.
+    void forgive(const std::string& key);
 
     [[nodiscard]] std::size_t size() const { return keys_.size(); }
 

@@ -1,0 +1,149 @@
+#include "api/context.h"
+#include "api/json_out.h"
+
+#include <boost/json/array.hpp>
+
+#include <list>
+#include <set>
+
+namespace json = boost::json;
+
+namespace baton::api {
+
+namespace {
+
+constexpr std::int64_t most_events = 1000;
+constexpr std::size_t most_waiting = 1000;
+
+class EventRoutes {
+  public:
+    explicit EventRoutes(Context& context) : context_(context) {
+        context_.events_grew = [this] { wake(); };
+    }
+
+    void health(const CallPtr& call);
+    void list(const CallPtr& call);
+
+  private:
+    struct Waiter {
+        CallPtr call;
+        std::uint64_t after = 0;
+        std::size_t limit = 0;
+        handoff::Clock::TimerId timer = 0;
+    };
+
+    /// Answers if there is something to say, or if it `must`.
+    bool try_answer(const CallPtr& call, std::uint64_t after, std::size_t limit, bool must);
+    Result<std::set<std::string>> own_subjects(const UserName& user);
+    void wake();
+
+    Context& context_;
+    std::list<Waiter> waiting_;
+    bool wake_posted_ = false;
+};
+
+void EventRoutes::health(const CallPtr& call) {
+    call->answer(json::object{{"status", "ok"}}); // open to anybody: not a word more
+}
+
+/// What a user's own events are about: themselves, their desks, their sessions and desktops.
+Result<std::set<std::string>> EventRoutes::own_subjects(const UserName& user) {
+    std::set<std::string> subjects{user.value};
+    auto sessions = context_.services.store.sessions(true);
+    if (!sessions)
+        return tl::unexpected(sessions.error());
+    for (const store::SessionRow& row : *sessions)
+        if (row.user == user) {
+            subjects.insert(row.id.value);
+            subjects.insert(row.desktop.value);
+        }
+    auto desks = context_.services.store.desks();
+    if (!desks)
+        return tl::unexpected(desks.error());
+    for (const store::DeskRow& row : *desks)
+        if (row.owner == user)
+            subjects.insert(row.name.value);
+    subjects.erase("");
+    return subjects;
+}
+
+bool EventRoutes::try_answer(const CallPtr& call, std::uint64_t after, std::size_t limit,
+                             bool must) {
+    auto rows = context_.services.store.events(after, limit);
+    if (!rows) {
+        call->answer(rows.error());
+        return true;
+    }
+    const std::uint64_t last = rows->empty() ? after : rows->back().seq;
+    std::set<std::string> own;
+    if (!call->over_others() && !rows->empty()) {
+        auto subjects = own_subjects(call->caller.user);
+        if (!subjects) {
+            call->answer(subjects.error());
+            return true;
+        }
+        own = std::move(*subjects);
+    }
+    json::array found;
+    for (const store::EventRow& row : *rows)
+        if (call->over_others() || own.contains(row.subject))
+            found.push_back(to_json(row));
+    if (found.empty() && rows->size() == limit) // a full page of other people's: the next one
+        return try_answer(call, last, limit, must);
+    if (found.empty() && !must)
+        return false;
+    call->answer(json::object{{"events", std::move(found)}, {"last", last}});
+    return true;
+}
+
+void EventRoutes::list(const CallPtr& call) {
+    if (auto fine = only_query(call->request.query, {"after", "limit", "wait"}); !fine)
+        return call->answer(fine.error());
+    constexpr std::int64_t top = std::int64_t{1} << 53;
+    const auto& query = call->request.query;
+    auto after = query_number(query, "after", 0, 0, top);
+    const auto limit = query_number(query, "limit", 100, 1, most_events);
+    const auto wait = wait_of(call->request);
+    if (!after || !limit || !wait)
+        return call->answer(!after ? after.error() : !limit ? limit.error() : wait.error());
+    const auto size = static_cast<std::size_t>(*limit);
+    const auto from = static_cast<std::uint64_t>(*after);
+    if (try_answer(call, from, size, wait->count() == 0))
+        return;
+    if (waiting_.size() >= most_waiting)
+        return call->answer(Error{Errc::busy, "too many wait for events at once",
+                                  "ask without wait, or try again in a moment", 0});
+    const auto entry = waiting_.insert(waiting_.end(), Waiter{call, from, size, 0});
+    entry->timer = context_.services.clock.after(*wait, [this, entry] {
+        const Waiter waiter = *entry;
+        waiting_.erase(entry);
+        try_answer(waiter.call, waiter.after, waiter.limit, true);
+    });
+}
+
+void EventRoutes::wake() {
+    if (wake_posted_ || waiting_.empty())
+        return;
+    wake_posted_ = true; // many commits in a row wake everybody once
+    context_.services.clock.post([this] {
+        wake_posted_ = false;
+        for (auto at = waiting_.begin(); at != waiting_.end();) {
+            if (!try_answer(at->call, at->after, at->limit, false)) {
+                ++at;
+                continue;
+            }
+            context_.services.clock.cancel(at->timer);
+            at = waiting_.erase(at);
+        }
+    });
+}
+
+} // namespace
+
+void add_event_routes(Context& context, Handlers& handlers) {
+    auto routes = std::make_shared<EventRoutes>(context);
+    handlers[RouteId::health] = [routes](const CallPtr& call) { routes->health(call); };
+    handlers[RouteId::events_list] = [routes](const CallPtr& call) { routes->list(call); };
+}
+
+} // namespace baton::api
