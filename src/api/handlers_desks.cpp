@@ -217,7 +217,8 @@ void DeskRoutes::remove(const CallPtr& call) {
     auto row = context_.services.store.desk(name);
     if (!row)
         return call->answer(row.error());
-    const store::DeskRow before = row->value_or(store::DeskRow{.name = name});
+    store::DeskRow before = row->value_or(store::DeskRow{});
+    before.name = name;
     if (auto free = is_free(before); !free)
         return call->answer(free.error());
     const bool known = row->has_value();

@@ -16,7 +16,7 @@ void list(Context& context, const CallPtr& call) {
         return call->answer(images.error());
     json::array found;
     for (const osimage::Manifest& image : *images)
-        found.push_back(to_json(image));
+        found.push_back(image_json(image));
     call->answer(json::object{{"os_images", std::move(found)},
                               {"default", context.settings.default_image.value}});
 }
@@ -27,7 +27,7 @@ void show(Context& context, const CallPtr& call) {
         return call->answer(images.error());
     for (const osimage::Manifest& image : *images)
         if (image.id.value == call->parameters[0])
-            return call->answer(to_json(image));
+            return call->answer(image_json(image));
     call->answer(Error{Errc::not_found,
                        fmt::format("there is no OS image '{}'", call->parameters[0].substr(0, 64)),
                        "see them with: baton os list", 0});

@@ -189,7 +189,7 @@ json::object to_json(const store::EventRow& row) {
             {"subject", row.subject}, {"text", row.text},      {"data", stored(row.data_json)}};
 }
 
-json::object to_json(const osimage::Manifest& manifest) {
+json::object image_json(const osimage::Manifest& manifest) {
     std::int64_t size = 0;
     json::array files;
     for (const osimage::File& file : manifest.files) {

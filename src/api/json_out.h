@@ -17,7 +17,7 @@ boost::json::object to_json(const store::UserRow& row);
 boost::json::object to_json(const handoff::SessionView& view, const std::string& viewer_address);
 boost::json::object to_json(const store::DeskRow& row);
 boost::json::object to_json(const store::EventRow& row);
-boost::json::object to_json(const osimage::Manifest& manifest);
+boost::json::object image_json(const osimage::Manifest& manifest);
 
 boost::json::object to_json(const handoff::HostView& host);
 

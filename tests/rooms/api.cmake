@@ -1,0 +1,1 @@
+baton_test(api_test KIND unit ROOMS api LIBRARIES rapidcheck)

@@ -1,0 +1,268 @@
+#pragma once
+
+#include "api/api.h"
+#include "store/store.h"
+#include "unit/api_test/fake_engine.h"
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+
+/// A whole controller without sockets, threads or time of its own.
+namespace baton::api::testing {
+
+namespace json = boost::json;
+
+/// Time that passes when it is told to, and the executor.
+class HandClock : public handoff::Clock {
+  public:
+    WallTime wall() const override {
+        return WallTime(std::chrono::milliseconds(1'800'000'000'000)) +
+               std::chrono::duration_cast<std::chrono::milliseconds>(now_);
+    }
+
+    std::chrono::nanoseconds monotonic() const override { return now_; }
+
+    TimerId after(std::chrono::nanoseconds delay, std::function<void()> action) override {
+        timers_.emplace(std::pair(now_ + delay, ++last_), std::move(action));
+        return last_;
+    }
+
+    void cancel(TimerId timer) override {
+        std::erase_if(timers_, [&](const auto& entry) { return entry.first.second == timer; });
+    }
+
+    void post(std::function<void()> action) override { queue_.push_back(std::move(action)); }
+
+    void run() {
+        while (!queue_.empty()) {
+            auto action = std::move(queue_.front());
+            queue_.pop_front();
+            action();
+        }
+    }
+
+    void advance(std::chrono::nanoseconds by) {
+        const auto until = now_ + by;
+        run();
+        while (!timers_.empty() && timers_.begin()->first.first <= until) {
+            now_ = timers_.begin()->first.first;
+            auto action = std::move(timers_.begin()->second);
+            timers_.erase(timers_.begin());
+            action();
+            run();
+        }
+        now_ = until;
+    }
+
+  private:
+    std::chrono::nanoseconds now_{};
+    TimerId last_ = 0;
+    std::deque<std::function<void()>> queue_;
+    std::map<std::pair<std::chrono::nanoseconds, TimerId>, std::function<void()>> timers_;
+};
+
+class FakeDesks : public DeskAdmin {
+  public:
+    std::map<DeskName, DeskFacts> images;
+    std::optional<Error> broken;
+
+    Result<DeskFacts> create(const DeskName& name, std::int64_t size) override {
+        if (broken)
+            return tl::unexpected(*broken);
+        if (images.contains(name))
+            return fail(Errc::already_exists, "there is an image of that name");
+        return images[name] = {DeskId("id-of-" + name.value), size == 0 ? 1 << 30 : size};
+    }
+
+    Result<DeskFacts> inspect(const DeskName& name) override { return images.at(name); }
+
+    Result<DeskCheck> check(const DeskName&) override {
+        if (broken)
+            return tl::unexpected(*broken);
+        return DeskCheck{true, "clean"};
+    }
+
+    Result<void> remove(const DeskName& name) override {
+        if (broken)
+            return tl::unexpected(*broken);
+        if (images.erase(name) == 0)
+            return fail(Errc::not_found, "no such image");
+        return {};
+    }
+
+    void export_image(const DeskName& name, net::Respond respond) override {
+        net::Response response;
+        response.body = "image of " + name.value;
+        respond(response);
+    }
+
+    Result<DeskFacts> import_image(const DeskName& name, const net::Request& request) override {
+        return images[name] = {DeskId("imported"), static_cast<std::int64_t>(request.body.size())};
+    }
+};
+
+class FakeImages : public Images {
+  public:
+    std::vector<std::string> ids{"tiny-1"};
+
+    Result<std::vector<osimage::Manifest>> list() override {
+        std::vector<osimage::Manifest> all;
+        for (const std::string& id : ids) {
+            osimage::Manifest one;
+            one.id = OsImageId(id);
+            all.push_back(one);
+        }
+        return all;
+    }
+
+    Result<std::string> file(const OsImageId& id, const std::string& name) override {
+        return "/images/" + id.value + "/" + name;
+    }
+};
+
+class FakeAuthority : public Authority {
+  public:
+    Result<HostCertificate> sign_host(const HostId& host, const std::string& csr) override {
+        if (csr != "csr")
+            return fail(Errc::invalid_argument, "that is no signing request");
+        return HostCertificate{"certificate of " + host.value, "authority", "feed" + host.value};
+    }
+
+    std::string join_token(const std::string& secret) override { return "join:" + secret; }
+};
+
+struct Site {
+    HandClock clock;
+    std::unique_ptr<store::Store> store = store::make_memory_store();
+    FakeEngine engine{*store, clock};
+    std::unique_ptr<Hasher> hasher = make_hasher(HashCost::lowest_for_tests);
+    FakeDesks desks;
+    FakeImages images;
+    FakeAuthority authority;
+    std::deque<std::function<void()>> background;
+    bool background_at_once = true;
+    std::vector<std::string> log;
+    std::unique_ptr<Api> api;
+    std::string admin; ///< a token
+
+    Site() {
+        const Services services{*store,
+                                engine,
+                                clock,
+                                *hasher,
+                                desks,
+                                images,
+                                authority,
+                                [this](std::function<void()> work) {
+                                    background.push_back(std::move(work));
+                                    if (background_at_once)
+                                        run_background();
+                                },
+                                [this](const std::string& line) { log.push_back(line); }};
+        api = std::make_unique<Api>(services, Settings{});
+        EXPECT_TRUE(api->load());
+        admin = api->first_admin().value();
+    }
+
+    void run_background() {
+        while (!background.empty()) {
+            auto work = std::move(background.front());
+            background.pop_front();
+            work();
+        }
+    }
+
+    /// What is answered by and by; `response` is empty until then.
+    std::shared_ptr<std::optional<net::Response>> begin(net::Request request) {
+        auto response = std::make_shared<std::optional<net::Response>>();
+        api->handle(std::move(request), [response](net::Response given) {
+            EXPECT_FALSE(response->has_value()) << "answered twice";
+            *response = std::move(given);
+        });
+        clock.run();
+        return response;
+    }
+
+    static net::Request request(const std::string& token, const std::string& method,
+                                const std::string& target, const std::string& body = {}) {
+        net::Request made;
+        made.method = method;
+        made.peer.address = "10.0.0.1";
+        const std::size_t mark = target.find('?');
+        made.path = target.substr(0, mark);
+        for (std::string rest = mark == std::string::npos ? "" : target.substr(mark + 1);
+             !rest.empty();) {
+            const std::size_t end = std::min(rest.find('&'), rest.size());
+            const std::string pair = rest.substr(0, end);
+            made.query[pair.substr(0, pair.find('='))] = pair.substr(pair.find('=') + 1);
+            rest = end == rest.size() ? "" : rest.substr(end + 1);
+        }
+        if (!token.empty())
+            made.headers["authorization"] = "Bearer " + token;
+        made.body = body;
+        return made;
+    }
+
+    net::Response ask(const std::string& token, const std::string& method,
+                      const std::string& target, const std::string& body = {}) {
+        const auto response = begin(request(token, method, target, body));
+        if (!response->has_value()) {
+            ADD_FAILURE() << method << " " << target << " is not answered";
+            return net::Response{.status = 599};
+        }
+        return **response;
+    }
+
+    json::object get(const std::string& token, const std::string& target) {
+        const net::Response response = ask(token, "GET", target);
+        EXPECT_EQ(response.status, 200) << response.body;
+        return json::parse(response.body).as_object();
+    }
+
+    /// Adds a person and logs them in.
+    std::string person(const std::string& name, const std::string& role = "user") {
+        const net::Response added =
+            ask(admin, "POST", "/v1/users",
+                json::serialize(
+                    json::object{{"name", name}, {"password", "correct horse"}, {"role", role}}));
+        EXPECT_EQ(added.status, 201) << added.body;
+        return login(name, "correct horse");
+    }
+
+    std::string login(const std::string& name, const std::string& password) {
+        const net::Response response =
+            ask("", "POST", "/v1/login",
+                json::serialize(json::object{{"name", name}, {"password", password}}));
+        if (response.status != 200)
+            return {};
+        return std::string(json::parse(response.body).at("token").as_string());
+    }
+
+    void add_host(const std::string& name) {
+        store::HostRow row;
+        row.id = HostId(name);
+        row.memory = 8_GiB;
+        row.reserve = 1_GiB;
+        row.joined = true;
+        row.address = "10.99.1.1";
+        row.certificate_sha256 = "feed" + name;
+        EXPECT_TRUE(engine.add_host(row));
+        engine.host(row.id).connected = true;
+    }
+};
+
+inline std::string error_of(const net::Response& response) {
+    const json::value body = json::parse(response.body);
+    return std::string(body.at("error").at("message").as_string());
+}
+
+inline json::object body_of(const net::Response& response) {
+    return json::parse(response.body).as_object();
+}
+
+} // namespace baton::api::testing
