@@ -48,6 +48,8 @@ class Images {
   public:
     virtual ~Images() = default;
     virtual Result<std::vector<osimage::Manifest>> list() = 0;
+    /// "tiny-2" as it is, "tiny" as the newest of that name. Errc::not_found says what there is.
+    virtual Result<OsImageId> resolve(const std::string& id_or_name) = 0;
     /// The path of one of an image's files, "manifest.json" included. Errc::not_found.
     virtual Result<std::string> file(const OsImageId& id, const std::string& name) = 0;
 };
@@ -68,7 +70,7 @@ class Authority {
 };
 
 struct Settings {
-    OsImageId default_image; ///< empty: the only one there is
+    std::string default_image; ///< id or name; empty: the only one there is
     std::chrono::seconds login_life{12 * 3600};
     std::chrono::seconds invitation_life{24 * 3600};
     /// What a host of that memory keeps for itself.

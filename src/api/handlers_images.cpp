@@ -17,8 +17,8 @@ void list(Context& context, const CallPtr& call) {
     json::array found;
     for (const osimage::Manifest& image : *images)
         found.push_back(image_json(image));
-    call->answer(json::object{{"os_images", std::move(found)},
-                              {"default", context.settings.default_image.value}});
+    call->answer(
+        json::object{{"os_images", std::move(found)}, {"default", context.settings.default_image}});
 }
 
 void show(Context& context, const CallPtr& call) {

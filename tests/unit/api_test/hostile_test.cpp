@@ -105,7 +105,10 @@ TEST(Fields, EveryKindOfMistakeIsNamed) {
 }
 
 TEST(Throttle, MemoryIsBoundedAndTheStalestGoesFirst) {
-    Throttle throttle(Throttle::Limits{.free_tries = 0, .most_keys = 100});
+    Throttle::Limits limits;
+    limits.free_tries = 0;
+    limits.most_keys = 100;
+    Throttle throttle(limits);
     std::chrono::nanoseconds now = std::chrono::hours(2);
     for (int i = 0; i < 1000; ++i)
         throttle.failed(std::to_string(i), now += std::chrono::milliseconds(1));

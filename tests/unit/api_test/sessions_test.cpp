@@ -109,7 +109,7 @@ TEST_F(SessionsTest, AUserSeesAndTouchesTheirOwnAlone) {
 TEST_F(SessionsTest, APersonsNameStandsForTheirSession) {
     const std::string id = open(kim);
     EXPECT_EQ(site.get(site.admin, "/v1/sessions/kim").at("id").as_string(), id);
-    EXPECT_EQ(site.ask(site.admin, "DELETE", "/v1/sessions/kim").status, 202);
+    EXPECT_EQ(site.ask(site.admin, "DELETE", "/v1/sessions/kim?wait=1").status, 200);
     EXPECT_EQ(site.ask(site.admin, "GET", "/v1/sessions/kim").status, 404);
     EXPECT_EQ(site.get(site.admin, "/v1/sessions/" + id).at("phase").as_string(), "closed");
     EXPECT_EQ(site.get(site.admin, "/v1/sessions?all=1").at("sessions").as_array().size(), 1U);
@@ -121,7 +121,7 @@ TEST_F(SessionsTest, TheImageIsChosenOrAskedFor) {
     EXPECT_EQ(unsaid.status, 400);
     EXPECT_NE(error_of(unsaid).find("tiny-1, desktop-1"), std::string::npos);
     EXPECT_EQ(site.ask(kim, "POST", "/v1/sessions", R"({"image":"none-1"})").status, 404);
-    EXPECT_EQ(site.ask(kim, "POST", "/v1/sessions", R"({"image":"desktop-1"})").status, 202);
+    EXPECT_EQ(site.ask(kim, "POST", "/v1/sessions", R"({"image":"desktop-1"})").status, 200);
     site.images.ids = {};
     const net::Response nothing = site.ask(lee, "POST", "/v1/sessions");
     EXPECT_NE(error_of(nothing).find("baton os build"), std::string::npos);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/api.h"
+#include "api/routes.h"
 #include "store/store.h"
 #include "unit/api_test/fake_engine.h"
 
@@ -120,6 +121,13 @@ class FakeImages : public Images {
         return all;
     }
 
+    Result<OsImageId> resolve(const std::string& wanted) override {
+        for (const std::string& id : ids)
+            if (id == wanted || id.substr(0, id.rfind('-')) == wanted)
+                return OsImageId(id);
+        return fail(Errc::not_found, "there is no OS image '" + wanted + "'");
+    }
+
     Result<std::string> file(const OsImageId& id, const std::string& name) override {
         return "/images/" + id.value + "/" + name;
     }
@@ -213,7 +221,10 @@ struct Site {
         const auto response = begin(request(token, method, target, body));
         if (!response->has_value()) {
             ADD_FAILURE() << method << " " << target << " is not answered";
-            return net::Response{.status = 599};
+            net::Response none;
+            none.status = 599;
+            none.body = R"({"error":{"message":"no answer"}})";
+            return none;
         }
         return **response;
     }
