@@ -1,0 +1,168 @@
+# What the recipes of OS images share. Sourced by them, never run.
+#
+# A recipe is called as   NAME --output DIR --guest-binary PATH --cache DIR [--version V]   and leaves in DIR:
+# disk.qcow2, kernel, initrd, recipe.json. Packages come through apt and stay in --cache; nothing is mounted, no loop
+# device or network namespace is needed. Each step prints a line "progress: PERCENT TEXT".
+# shellcheck shell=bash
+
+umask 022
+export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
+
+die() { echo "$recipe: $*" >&2; exit 1; }
+progress() { printf 'progress: %d %s\n' "$1" "$2"; }
+
+# parse_arguments "$@": sets output, guest_binary, cache, version and the scratch folder work, which goes away at exit
+parse_arguments() {
+    recipe=$(basename "$0")
+    output='' guest_binary='' cache='' version=1
+    while [[ $# -gt 0 ]]; do
+        [[ $# -ge 2 ]] || die "$1 needs a value"
+        case $1 in
+        --output) output=$2 ;;
+        --guest-binary) guest_binary=$2 ;;
+        --cache) cache=$2 ;;
+        --version) version=$2 ;;
+        *) die "unknown argument '$1'; known are --output, --guest-binary, --cache and --version" ;;
+        esac
+        shift 2
+    done
+    [[ -n $output && -n $guest_binary && -n $cache ]] || die "--output, --guest-binary and --cache are needed"
+    [[ $version =~ ^[a-z0-9][a-z0-9.-]*$ ]] || die "the version '$version' is not made of a-z, 0-9, '.' and '-'"
+    [[ -x $guest_binary ]] || die "there is no program $guest_binary (build the target baton-guest)"
+    [[ $EUID -eq 0 ]] || die "must run as root: files in the image belong to root"
+    local tool
+    for tool in dpkg-deb apt-get qemu-img mkfs.ext4 cpio depmod modprobe xz zstd od; do
+        command -v "$tool" >/dev/null || die "'$tool' is missing; install what packaging/debian-packages/run.txt lists"
+    done
+    mkdir -p "$output" "$cache"
+    output=$(realpath "$output") cache=$(realpath "$cache") guest_binary=$(realpath "$guest_binary")
+    work=$(mktemp -d "$output/.work.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+}
+
+# quietly COMMAND...: its output is shown only if it fails
+quietly() {
+    "$@" >"$work/log" 2>&1 && return
+    tail -n 20 "$work/log" >&2
+    die "'$1' failed; its last lines are above"
+}
+
+# package NAME: prints the path of its .deb in the cache, fetched through apt if it is not there
+package() {
+    local name=$1 found
+    found=$(find "$cache" -maxdepth 1 -name "${name}_*.deb" | sort -V | tail -n 1)
+    if [[ -z $found ]]; then
+        apt-cache show --no-all-versions "$name" >/dev/null 2>&1 || quietly apt-get update -qq
+        (cd "$cache" && mkdir -p partial && cd partial && apt-get -o APT::Sandbox::User=root download -qq "$name" &&
+            mv ./"${name}"_*.deb ..) >"$work/log" 2>&1 || { cat "$work/log" >&2; die "cannot fetch the package $name through apt"; }
+        found=$(find "$cache" -maxdepth 1 -name "${name}_*.deb" | sort -V | tail -n 1)
+    fi
+    echo "$found"
+}
+
+# kernel_package: the newest image package that linux-image-amd64 stands for, or the one the cache has
+kernel_package() {
+    local name
+    name=$(find "$cache" -maxdepth 1 -name 'linux-image-[0-9]*-amd64_*.deb' -printf '%f\n' | sort -V | tail -n 1)
+    name=${name%%_*}
+    if [[ -z $name ]]; then
+        apt-cache show --no-all-versions linux-image-amd64 >/dev/null 2>&1 || quietly apt-get update -qq
+        name=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+        [[ -n $name ]] || die "apt knows no linux-image-amd64; check /etc/apt"
+    fi
+    package "$name"
+}
+
+# unpack_kernel: the kernel's package into $work/kernel; sets release (6.1.0-...-amd64)
+unpack_kernel() {
+    dpkg-deb -x "$(kernel_package)" "$work/kernel"
+    release=$(basename "$work"/kernel/lib/modules/*)
+    depmod -b "$work/kernel" "$release"
+}
+
+# extract_vmlinux BZIMAGE OUT: the uncompressed kernel, which QEMU starts directly (PVH) some three seconds sooner than
+# the bzImage without KVM. Offsets as in the kernel's Documentation/x86/boot.rst.
+extract_vmlinux() {
+    local setup offset length magic
+    setup=$(od -An -tu1 -j 497 -N 1 "$1" | tr -d ' ')
+    offset=$((($setup + 1) * 512 + $(od -An -tu4 -j 584 -N 4 "$1")))
+    length=$(($(od -An -tu4 -j 588 -N 4 "$1")))
+    # the last four bytes are the length after unpacking, which xz and zstd do not want to see
+    quietly dd if="$1" of="$work/payload" bs=1M iflag=skip_bytes,count_bytes skip=$offset count=$((length - 4))
+    magic=$(od -An -tx1 -N 4 "$work/payload" | tr -d ' ')
+    case $magic in
+    fd377a58) xz -dc --single-stream "$work/payload" >"$2" ;;
+    28b52ffd) zstd -dcq "$work/payload" >"$2" ;;
+    *) die "the kernel $1 is compressed in a way that is not known here (its data begins with $magic)" ;;
+    esac
+    [[ $(od -An -tx1 -N 4 "$2" | tr -d ' ') == 7f454c46 ]] || die "unpacking $1 gave no ELF file"
+    rm -f "$work/payload"
+}
+
+# module_order NAME...: the modules and what they need, in the order of loading, as paths below $work/kernel
+module_order() {
+    local name
+    for name in "$@"; do
+        modprobe -d "$work/kernel" -S "$release" --show-depends "$name" || die "this kernel has no module '$name'"
+    done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++'
+}
+
+# copy_module FROM TO: without its signature, whose check costs more than loading does when there is no KVM. A
+# signature is a trailer: 12 bytes, of which the last four are the length of what stands before them, and a magic text.
+copy_module() {
+    local magic=28 size length
+    size=$(stat -c %s "$1")
+    cp "$1" "$2"
+    if [[ $(tail -c $magic "$1" | tr -d '\n\0') == '~Module signature appended~' ]]; then
+        length=$((16#$(tail -c $((magic + 4)) "$1" | head -c 4 | od -An -tx1 | tr -d ' ')))
+        truncate -s $((size - magic - 12 - length)) "$2"
+    fi
+}
+
+# busybox_in ROOT: busybox with all its names in ROOT/bin
+busybox_in() {
+    local name
+    dpkg-deb -x "$(package busybox-static)" "$work/busybox"
+    mkdir -p "$1/bin"
+    cp "$work/busybox/bin/busybox" "$1/bin/"
+    for name in $("$work/busybox/bin/busybox" --list); do
+        [[ $name == busybox || -e $1/bin/$name ]] || ln -s busybox "$1/bin/$name"
+    done
+}
+
+# make_initrd MODULE...: $output/initrd, with what it takes to reach the root on the first virtio disk
+make_initrd() {
+    local root=$work/initrd module
+    mkdir -p "$root"/{bin,dev,proc,sys,lib,newroot}
+    cp "$work/busybox/bin/busybox" "$root/bin/"
+    for module in $(module_order "$@"); do
+        copy_module "$module" "$root/lib/$(basename "$module")"
+        echo "/lib/$(basename "$module")" >>"$root/modules"
+    done
+    cp "$here/initrd-init" "$root/init"
+    chmod 755 "$root/init"
+    (cd "$root" && find . -print0 | sort -z | cpio -0 -o -H newc --quiet --reproducible) >"$work/initrd.cpio"
+    zstd -q -1 -f "$work/initrd.cpio" -o "$output/initrd"
+}
+
+# make_disk ROOT SIZE: $output/disk.qcow2 with ROOT as an ext4 without a journal: nothing written there outlives the VM
+make_disk() {
+    local raw=$work/disk.raw
+    truncate -s "$2" "$raw"
+    quietly mkfs.ext4 -q -F -L baton-os -O ^has_journal,^metadata_csum -m 0 -E lazy_itable_init=1,nodiscard -d "$1" "$raw"
+    quietly qemu-img convert -O qcow2 -o compat=1.1 "$raw" "$output/disk.qcow2"
+    rm -f "$raw"
+}
+
+# write_recipe DESCRIPTION KERNEL_ARGUMENTS MINIMUM_MEMORY_MIB (texts without quotes or backslashes)
+write_recipe() {
+    cat >"$output/recipe.json" <<JSON
+{
+  "description": "$1",
+  "kernel_arguments": "$2",
+  "minimum_memory_mib": $3,
+  "firmware": "bios",
+  "has_guest_agent": true
+}
+JSON
+}

@@ -1,0 +1,135 @@
+#include "programs/baton_guest/session.h"
+
+#include "guest/desk_mount.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <grp.h>
+#include <signal.h>
+#include <string>
+#include <string_view>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace baton::guest_program {
+
+namespace {
+
+// a mount of our own: the image need not have one, and need not have it in a certain place
+const std::string cgroup_root = "/run/baton/cgroup";
+const std::string cgroup = cgroup_root + "/baton-session";
+
+Result<void> write_text(const std::string& path, std::string_view text) {
+    const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd || ::write(fd.get(), text.data(), text.size()) < 0)
+        return fail_errno(errno, "cannot write " + path);
+    return {};
+}
+
+} // namespace
+
+Result<void> Session::prepare() {
+    ::mkdir("/run/baton", 0755);
+    ::mkdir(cgroup_root.c_str(), 0755);
+    if (::access((cgroup_root + "/cgroup.procs").c_str(), F_OK) != 0 &&
+        ::mount("cgroup", cgroup_root.c_str(), "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                nullptr) != 0)
+        return fail_errno(errno, "cannot mount the control groups at " + cgroup_root,
+                          "baton-guest needs a Linux of 5.14 or later with cgroup2");
+    if (::mkdir(cgroup.c_str(), 0755) != 0 && errno != EEXIST)
+        return fail_errno(errno, "cannot make the control group " + cgroup);
+    events_.reset(::open((cgroup + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+    if (!events_)
+        return fail_errno(errno, "cannot watch the control group " + cgroup);
+    loop_.watch(events_.get(), EPOLLPRI, [this](std::uint32_t) { look(); });
+    look();
+    return {};
+}
+
+void Session::look() {
+    std::array<char, 256> buffer{};
+    const ssize_t count = ::pread(events_.get(), buffer.data(), buffer.size(), 0);
+    const std::string_view text(buffer.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
+    const bool populated = text.find("populated 1") != std::string_view::npos;
+    if (running_ && !populated && first_ < 0) {
+        running_ = false;
+        ended_();
+    }
+}
+
+Result<void> Session::start(const std::function<void()>& program) {
+    asked_ = false;
+    const pid_t child = ::fork();
+    if (child < 0)
+        return fail_errno(errno, "cannot start the session's first program");
+    if (child == 0) {
+        sigset_t none;
+        ::sigemptyset(&none);
+        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        if (write_text(cgroup + "/cgroup.procs", "0"))
+            program();
+        ::_exit(127);
+    }
+    first_ = child;
+    running_ = true;
+    return {};
+}
+
+Result<void> Session::adopt(pid_t pid) {
+    return write_text(cgroup + "/cgroup.procs", std::to_string(pid));
+}
+
+void Session::signal_all(int signal) {
+    std::ifstream file(cgroup + "/cgroup.procs");
+    for (pid_t pid = 0; file >> pid;)
+        ::kill(pid, signal);
+}
+
+void Session::ask_to_end() {
+    asked_ = true;
+    signal_all(SIGHUP); // what a shell listens to
+    signal_all(SIGTERM);
+    signal_all(SIGCONT);
+}
+
+void Session::kill() {
+    if (!write_text(cgroup + "/cgroup.kill", "1"))
+        signal_all(SIGKILL); // a kernel before 5.14; may miss one that forks just now
+    if (!running_)
+        loop_.soon([this] { ended_(); });
+}
+
+void Session::child_ended(pid_t pid) {
+    if (pid != first_)
+        return;
+    first_ = -1;
+    if (!asked_)
+        kill(); // logged out: what was left in the background goes too
+    look();
+}
+
+void become_person(const std::string& person, const std::string& home) {
+    ::setsid();
+    ::clearenv();
+    const std::string shell = ::access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
+    ::setenv("HOME", home.c_str(), 1);
+    ::setenv("USER", person.c_str(), 1);
+    ::setenv("LOGNAME", person.c_str(), 1);
+    ::setenv("SHELL", shell.c_str(), 1);
+    ::setenv("LANG", "C.UTF-8", 1);
+    ::setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", 1);
+    const std::array<gid_t, 1> groups{guest::desk_uid};
+    if (::setgroups(groups.size(), groups.data()) != 0 || ::setgid(guest::desk_uid) != 0 ||
+        ::setuid(guest::desk_uid) != 0)
+        ::_exit(126);
+    if (::chdir(home.c_str()) != 0 && ::chdir("/") != 0)
+        ::_exit(126);
+    ::umask(022);
+}
+
+} // namespace baton::guest_program

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "model/error.h"
+#include "programs/baton_guest/loop.h"
+
+#include <functional>
+#include <string>
+#include <sys/types.h>
+
+namespace baton::guest_program {
+
+/// The person's programs: all that their session starts, in a control group of its own, so that
+/// none is missed when the session ends.
+class Session {
+  public:
+    Session(Loop& loop, std::function<void()> ended) : loop_(loop), ended_(std::move(ended)) {}
+
+    /// Makes the control group. Before the first start.
+    Result<void> prepare();
+
+    /// Runs `program` in a child that is in the control group: as root, before exec. When that
+    /// child ends by itself, so does the session. `program` must not return.
+    Result<void> start(const std::function<void()>& program);
+
+    /// Moves a process that runs already into the session, so that it ends with it.
+    Result<void> adopt(pid_t pid);
+
+    void ask_to_end();
+    void kill();
+    /// A child of this program has ended.
+    void child_ended(pid_t pid);
+
+    [[nodiscard]] bool running() const { return running_; }
+
+  private:
+    void look();
+    void signal_all(int signal);
+
+    Loop& loop_;
+    std::function<void()> ended_;
+    Fd events_;
+    pid_t first_ = -1;
+    bool running_ = false;
+    bool asked_ = false;
+};
+
+/// In a child, as root: becomes the person, with HOME and what else a login sets, in `home`.
+void become_person(const std::string& person, const std::string& home);
+
+} // namespace baton::guest_program
