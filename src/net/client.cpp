@@ -405,13 +405,12 @@ Result<std::shared_ptr<WebSocket>> connect_websocket(const ClientSettings& setti
             error_from_response(refusal).in("opening " + target + " at " + shared.where().shown()));
     if (result)
         return tl::unexpected(shared.lost(&link->stream(), result));
-    // The link's pending operations are the context's work; it returns when the link has ended.
-    owner->thread =
-        std::thread([owner, work = asio::make_work_guard(*shared.context()), link]() mutable {
-            link->on_finished = [&work] { work.reset(); };
-            owner->connector->context()->restart();
-            owner->connector->context()->run();
-        });
+    // Stopped rather than left to run dry: Beast's own timers outlast a connection that was cut.
+    link->on_finished = [context = shared.context().get()] { context->stop(); };
+    owner->thread = std::thread([owner, work = asio::make_work_guard(*shared.context())] {
+        owner->connector->context()->restart();
+        owner->connector->context()->run();
+    });
     return std::make_shared<ClientWebSocket>(owner, link);
 }
 

@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include <arpa/inet.h>
+#include <future>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -61,14 +62,18 @@ class Listener : public std::enable_shared_from_this<Listener> {
                                });
     }
 
+    /// Returns when nobody can connect any more.
     void close() {
-        asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
+        std::promise<void> closed;
+        asio::post(acceptor_.get_executor(), [this, &closed] {
             error_code ignored;
-            self->acceptor_.close(ignored);
-            self->retry_.cancel();
-            if (!self->unix_path_.empty())
-                ::unlink(self->unix_path_.c_str());
+            acceptor_.close(ignored);
+            retry_.cancel();
+            closed.set_value();
         });
+        closed.get_future().wait();
+        if (!unix_path_.empty())
+            ::unlink(unix_path_.c_str());
     }
 
   private:
@@ -187,11 +192,9 @@ void ServerCore::stop() {
         close();
     std::unique_lock lock(mutex);
     // Closing is said politely to WebSockets; whoever does not answer is cut off.
-    const bool all =
-        none_open.wait_for(lock, std::chrono::seconds(1), [this] { return open.empty(); });
-    if (!all)
-        context.stop();
+    none_open.wait_for(lock, std::chrono::seconds(1), [this] { return open.empty(); });
     lock.unlock();
+    context.stop();
     guard.reset();
 }
 

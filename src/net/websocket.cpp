@@ -156,12 +156,16 @@ void WebSocketLink::write_next() {
 }
 
 void WebSocketLink::close() {
-    asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    close_within(std::chrono::seconds(2));
+}
+
+void WebSocketLink::close_within(std::chrono::milliseconds patience) {
+    asio::post(socket_.get_executor(), [self = shared_from_this(), patience] {
         if (self->finished_ || self->closing_)
             return;
         self->closing_ = true;
         // A peer that does not answer the close does not hold it up.
-        self->force_.expires_after(std::chrono::seconds(2));
+        self->force_.expires_after(patience);
         self->force_.async_wait([self](error_code error) {
             if (!error)
                 self->finish("closed");
@@ -185,7 +189,7 @@ void WebSocketLink::drop() {
         dropped_ = true;
         dead = std::exchange(callbacks_, nullptr);
     }
-    close();
+    close_within(std::chrono::milliseconds(500));
 }
 
 void WebSocketLink::abort(const std::string& reason) {

@@ -58,6 +58,8 @@ class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
         std::function<void(std::string)> close;
     };
 
+    /// Whoever does not take what is left and answer the close by then is cut off.
+    void close_within(std::chrono::milliseconds patience);
     void opened();
     void read_next();
     void write_next();
