@@ -12,10 +12,10 @@ std::optional<Spot> BlockAllocator::would_take(unsigned level) const {
     return spot;
 }
 
-/// Hysteresis: while old and new overlap there is still a slot for whoever joins next, and after
-/// it `margin` people can join without a handoff. One person more or less then changes nobody's
-/// size: a handoff at a join leaves one free slot of the newcomer's size, the same person's leaving
-/// makes it two, and growing out of two would leave fewer than two.
+/// Hysteresis: after it, `margin` people can join without a handoff, and one more with one. One
+/// person more or less then changes nobody's size: a handoff at a join leaves one free slot of the
+/// newcomer's size, the same person's leaving makes it two, and growing out of two leaves fewer.
+/// With a margin there is also, while old and new overlap, a slot for whoever joins meanwhile.
 bool BlockAllocator::may_grow(SessionIndex session, unsigned level) const {
     const std::uint64_t then = sessions_.size() + settings_.margin;
     if (then > capacity())
@@ -26,7 +26,7 @@ bool BlockAllocator::may_grow(SessionIndex session, unsigned level) const {
     const auto to = memory_.take(level);
     if (!to)
         return false;
-    bool ok = memory_.free_slots(overlap_slot) > 0;
+    bool ok = settings_.margin == 0 || memory_.free_slots(overlap_slot) > 0;
     memory_.give(record.at);
     ok = ok && memory_.free_slots(later_slot) > settings_.margin;
     memory_.take_at(record.at.host, record.at.level, memory_.offset(record.at));
@@ -37,8 +37,7 @@ bool BlockAllocator::may_grow(SessionIndex session, unsigned level) const {
 std::optional<Handoff> BlockAllocator::growth_of(SessionIndex session,
                                                  const GrowthLimit& limit) const {
     const unsigned now = sessions_.at(session).at.level;
-    const unsigned best = std::max(limit.largest, now > limit.steps ? now - limit.steps : 0U);
-    for (unsigned level = best; level < now; ++level)
+    for (unsigned level = now > limit.due ? limit.due : limit.largest; level < now; ++level)
         if (may_grow(session, level))
             return handoff(session, would_take(level).value());
     return std::nullopt;
@@ -54,13 +53,18 @@ std::optional<Handoff> BlockAllocator::plan_grow(const std::optional<SessionId>&
             return std::nullopt;
         return growth_of(*found, *limit);
     }
+    bool below_due = false;
     for (unsigned level = settings_.levels; level-- > limit->largest + 1;) {
+        if (level <= limit->due && below_due)
+            break; // first those who have less than is due to them, when memory comes free
         // what a session frees differs only by its neighbours, so few need to be tried
         int tries = 64;
         for (SessionIndex i = sessions_.next_of_level(level, no_session);
-             i != no_session && tries-- > 0; i = sessions_.next_of_level(level, i))
+             i != no_session && tries-- > 0; i = sessions_.next_of_level(level, i)) {
+            below_due = below_due || level > limit->due;
             if (auto plan = growth_of(i, *limit))
                 return plan;
+        }
     }
     return std::nullopt;
 }

@@ -18,6 +18,12 @@ bool fits_without_handoff(const State& state, unsigned level) {
            (free == 1 && level == state.smallest() && !state.sessions.any_larger(level));
 }
 
+/// Table 3 read upwards: a row has the size due to its number of users, and one above.
+GrowthLimit growth_by_the_rule(const State& state) {
+    const unsigned due = state.level_for(state.sessions.size());
+    return {.due = due, .largest = due > 0 ? due - 1 : 0};
+}
+
 /// Section 3.3. Sizes go by the number of users; who connected last is handed off first.
 ///
 /// The loop below the paper's level is ours: after leaves, small desktops may be scattered so that
@@ -39,8 +45,7 @@ class Paper : public Policy {
     }
 
     [[nodiscard]] std::optional<GrowthLimit> growth(const State& state) const override {
-        return GrowthLimit{.largest = state.level_for(state.sessions.size()),
-                           .steps = state.settings.levels};
+        return growth_by_the_rule(state);
     }
 };
 
@@ -70,8 +75,7 @@ class Lazy : public Policy {
         const std::uint64_t used = all - state.memory.free_slots(state.smallest());
         if (used * 100 >= all * state.settings.grow_below_percent)
             return std::nullopt;
-        const unsigned due = state.level_for(state.sessions.size());
-        return GrowthLimit{.largest = due > 0 ? due - 1 : 0, .steps = 1};
+        return growth_by_the_rule(state);
     }
 
   private:

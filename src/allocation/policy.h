@@ -30,11 +30,11 @@ struct JoinChoice {
     SessionIndex shrink = no_session;
 };
 
-/// How far growing back may go now: to no level below `largest` (smaller number, larger size), and
-/// no more than `steps` levels at once.
+/// How far growing back may go now. Whoever has less than `due` may come up to it at once; who has
+/// that much may come one level above, up to `largest`, when nobody is left below.
 struct GrowthLimit {
+    unsigned due = 0;
     unsigned largest = 0;
-    unsigned steps = 1;
 };
 
 /// The decisions; the bookkeeping is the allocator's. Stateless.

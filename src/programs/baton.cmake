@@ -2,6 +2,7 @@
 baton_program(baton
     ROOMS
         model
+        allocation
         osimage
     LIBRARIES CLI11::CLI11 fmt::fmt Boost::json)
 

@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.set_version_flag("--version", "baton 0.1.0");
     baton::cli::add_os(app);
+    baton::cli::add_plan(app);
 
     try {
         app.parse(argc, argv);

@@ -28,5 +28,6 @@ T value_or_fail(Result<T> result) {
 }
 
 void add_os(CLI::App& app);
+void add_plan(CLI::App& app);
 
 } // namespace baton::cli
