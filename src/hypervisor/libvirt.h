@@ -31,8 +31,8 @@ struct LibvirtSettings {
     /// are deleted when the adapter connects. At most 60 characters (it has sockets below it).
     std::string state_directory;
 
-    /// The most that one desktop may write to its operating system before it is stopped. Bounds
-    /// what its overlay takes on the host's disk, up to `overlay_slack_bytes` more.
+    /// The most that the overlay of one desktop may take on the host's disk: what it writes to its
+    /// operating system, and forgets. A desktop that comes near it is ended, and Stopped says so.
     std::int64_t overlay_limit_bytes = std::int64_t{4} << 30;
 
     /// Where screens (VNC) listen: the address on the boot server's network. The port is libvirt's

@@ -1,0 +1,83 @@
+#pragma once
+
+#include "guest/protocol.h"
+#include "hypervisor/descriptor.h"
+#include "model/error.h"
+#include "model/ids.h"
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+/// The host's ends of the guests' virtio-serial ports: unix sockets on which QEMU listens.
+namespace baton::hypervisor {
+
+/// One thread reads all of them. A guest costs at most `max_line` plus `most_undelivered` messages
+/// of memory and `bytes_per_second` of reading, whatever it writes: beyond that it waits, in the
+/// flow control of its own port. All methods from any thread.
+class GuestChannels {
+  public:
+    static constexpr std::size_t most_undelivered = 64;
+    static constexpr std::int64_t bytes_per_second = 256 * 1024;
+    static constexpr std::size_t most_unsent = 256 * 1024;
+
+    /// Called from the reading thread, holding nothing; delivered() is owed for every call.
+    using Heard = std::function<void(const DesktopId&, guest::FromGuest)>;
+
+    explicit GuestChannels(Heard heard);
+    ~GuestChannels();
+    GuestChannels(const GuestChannels&) = delete;
+    GuestChannels& operator=(const GuestChannels&) = delete;
+
+    /// Connects to the socket, also again whenever it was closed, until close(), and asks the
+    /// guest (guest::Ask) each time. A channel that is open already is left as it is.
+    void open(const DesktopId& desktop, const std::string& path);
+    void close(const DesktopId& desktop);
+
+    /// Errc::unavailable: not connected, or the guest does not read what it is sent.
+    Result<void> send(const DesktopId& desktop, const guest::ToGuest& message);
+
+    /// A message has been dealt with.
+    void delivered(const DesktopId& desktop);
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    struct Channel {
+        DesktopId desktop;
+        std::string path;
+        Descriptor socket;
+        guest::LineSplitter lines;
+        std::string unsent;
+        std::size_t undelivered = 0;
+        std::int64_t budget = bytes_per_second;
+        Clock::time_point refilled = Clock::now();
+        Clock::time_point retry = Clock::now();
+        std::chrono::milliseconds pause{0};
+    };
+
+    void run();
+    /// Returns when run() has to look again at the latest.
+    Clock::time_point prepare(Clock::time_point now);
+    void connect(Channel& channel, Clock::time_point now);
+    static void disconnect(Channel& channel, Clock::time_point now);
+    /// Reads what there is; appends what the guest said.
+    static void read(Channel& channel, Clock::time_point now,
+                     std::vector<guest::FromGuest>& messages);
+    static void flush(Channel& channel, Clock::time_point now);
+    static bool may_read(const Channel& channel);
+    void wake() const;
+
+    Heard heard_;
+    Descriptor wake_;
+    std::mutex mutex_;
+    std::map<DesktopId, std::shared_ptr<Channel>> channels_;
+    bool over_ = false;
+    std::thread thread_;
+};
+
+} // namespace baton::hypervisor

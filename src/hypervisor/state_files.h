@@ -1,0 +1,50 @@
+#pragma once
+
+#include "hypervisor/descriptor.h"
+#include "model/error.h"
+#include "model/ids.h"
+
+#include <set>
+#include <string>
+#include <string_view>
+
+/// What an adapter keeps on the host's disk: per desktop an overlay, the text of its console, the
+/// socket of its guest's port, and firmware variables. All of it goes when the desktop goes.
+namespace baton::hypervisor {
+
+class StateFiles {
+  public:
+    /// Makes the folders and takes the lock that keeps a second adapter out. Errors: a path that is
+    /// not absolute or too long, one that cannot be made, Errc::busy.
+    static Result<StateFiles> open(const std::string& directory);
+
+    [[nodiscard]] std::string overlay(const DesktopId& desktop) const;
+    [[nodiscard]] std::string console(const DesktopId& desktop) const;
+    [[nodiscard]] std::string channel(const DesktopId& desktop) const;
+    [[nodiscard]] std::string nvram(const DesktopId& desktop) const;
+
+    [[nodiscard]] std::string probe() const { return directory_ + "/acceleration.json"; }
+
+    /// Removes what belongs to that desktop; nothing there is success.
+    void remove(const DesktopId& desktop) const;
+    /// Removes what belongs to desktops that are not in `alive`; returns whose it was.
+    std::set<DesktopId> remove_all_but(const std::set<DesktopId>& alive) const;
+
+  private:
+    StateFiles(std::string directory, Descriptor lock)
+        : directory_(std::move(directory)), lock_(std::move(lock)) {}
+
+    std::string directory_;
+    Descriptor lock_;
+};
+
+/// Ids become file and domain names: "d-" (or any two such parts) of [a-z0-9.-], 40 at most.
+Result<void> check_desktop_id(const DesktopId& desktop);
+
+/// The last `bytes` of a file, or of what there is. "" if there is none.
+std::string file_tail(const std::string& path, std::size_t bytes);
+
+/// Without control characters (but for newlines), terminal sequences and ill-formed bytes.
+std::string printable(std::string_view text);
+
+} // namespace baton::hypervisor
