@@ -73,7 +73,7 @@ void GuestChannels::delivered(const DesktopId& desktop) {
 Result<void> GuestChannels::send(const DesktopId& desktop, const guest::ToGuest& message) {
     const std::scoped_lock lock(mutex_);
     const auto found = channels_.find(desktop);
-    if (found == channels_.end() || !found->second->socket)
+    if (found == channels_.end() || !found->second->socket.open())
         return fail(Errc::unavailable,
                     fmt::format("desktop {} has no open port to its guest", desktop.value));
     Channel& channel = *found->second;
@@ -94,9 +94,11 @@ void GuestChannels::connect(Channel& channel, Clock::time_point now) {
     address.sun_family = AF_UNIX;
     if (channel.path.size() < sizeof address.sun_path)
         std::memcpy(address.sun_path, channel.path.data(), channel.path.size());
-    channel.socket = Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!channel.socket || ::connect(channel.socket.get(), reinterpret_cast<sockaddr*>(&address),
-                                     sizeof address) != 0) {
+    channel.socket =
+        process::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!channel.socket.open() ||
+        ::connect(channel.socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) !=
+            0) {
         disconnect(channel, now);
         return;
     }
@@ -113,7 +115,7 @@ void GuestChannels::disconnect(Channel& channel, Clock::time_point now) {
 }
 
 void GuestChannels::flush(Channel& channel, Clock::time_point now) {
-    while (channel.socket && !channel.unsent.empty()) {
+    while (channel.socket.open() && !channel.unsent.empty()) {
         const ssize_t n = ::send(channel.socket.get(), channel.unsent.data(), channel.unsent.size(),
                                  MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n > 0) {
@@ -157,9 +159,9 @@ void GuestChannels::read(Channel& channel, Clock::time_point now,
 GuestChannels::Clock::time_point GuestChannels::prepare(Clock::time_point now) {
     Clock::time_point next = Clock::time_point::max();
     for (const auto& [desktop, channel] : channels_) {
-        if (!channel->socket && channel->retry <= now)
+        if (!channel->socket.open() && channel->retry <= now)
             connect(*channel, now);
-        if (!channel->socket)
+        if (!channel->socket.open())
             next = std::min(next, channel->retry);
         const auto passed =
             std::chrono::duration_cast<std::chrono::milliseconds>(now - channel->refilled);
@@ -174,56 +176,62 @@ GuestChannels::Clock::time_point GuestChannels::prepare(Clock::time_point now) {
     return next;
 }
 
-void GuestChannels::run() {
-    std::vector<pollfd> ends;
-    std::vector<std::shared_ptr<Channel>> polled;
-    while (true) {
-        const Clock::time_point now = Clock::now();
-        Clock::time_point next;
-        ends.assign(1, pollfd{wake_.get(), POLLIN, 0});
-        polled.assign(1, nullptr);
-        {
-            const std::scoped_lock lock(mutex_);
-            if (over_)
-                return;
-            next = prepare(now);
-            for (const auto& [desktop, channel] : channels_) {
-                if (!channel->socket)
-                    continue;
-                const int events =
-                    (may_read(*channel) ? POLLIN : 0) | (channel->unsent.empty() ? 0 : POLLOUT);
-                // a channel that may not be read is left out, or its hang-up would spin
-                if (events == 0)
-                    continue;
-                ends.push_back(pollfd{channel->socket.get(), static_cast<short>(events), 0});
-                polled.push_back(channel);
-            }
-        }
-        const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now).count();
-        const int timeout = next == Clock::time_point::max()
-                                ? -1
-                                : static_cast<int>(std::max<std::int64_t>(wait, 0));
-        if (::poll(ends.data(), ends.size(), timeout) <= 0)
+int GuestChannels::collect(Polled& polled) {
+    polled.ends.assign(1, pollfd{wake_.get(), POLLIN, 0});
+    polled.channels.assign(1, nullptr);
+    const std::scoped_lock lock(mutex_);
+    if (over_)
+        return over;
+    const Clock::time_point now = Clock::now();
+    const Clock::time_point next = prepare(now);
+    for (const auto& [desktop, channel] : channels_) {
+        if (!channel->socket.open())
             continue;
-        std::uint64_t count = 0;
-        if (ends[0].revents != 0) [[maybe_unused]]
-            const ssize_t n = ::read(wake_.get(), &count, sizeof count);
-        for (std::size_t i = 1; i < ends.size(); ++i) {
-            if (ends[i].revents == 0)
+        const int events =
+            (may_read(*channel) ? POLLIN : 0) | (channel->unsent.empty() ? 0 : POLLOUT);
+        // a channel that may not be read is left out, or its hang-up would spin
+        if (events == 0)
+            continue;
+        polled.ends.push_back(pollfd{channel->socket.get(), static_cast<short>(events), 0});
+        polled.channels.push_back(channel);
+    }
+    if (next == Clock::time_point::max())
+        return -1;
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now).count();
+    return static_cast<int>(std::max<std::int64_t>(wait, 0));
+}
+
+std::vector<guest::FromGuest> GuestChannels::serve(Channel& channel, const pollfd& end) {
+    std::vector<guest::FromGuest> messages;
+    const std::scoped_lock lock(mutex_);
+    if (channel.socket.get() != end.fd)
+        return messages;
+    const Clock::time_point now = Clock::now();
+    if ((end.revents & POLLOUT) != 0)
+        flush(channel, now);
+    if ((end.revents & ~POLLOUT) != 0 && channel.socket.open())
+        read(channel, now, messages);
+    return messages;
+}
+
+void GuestChannels::run() {
+    Polled polled;
+    while (true) {
+        const int timeout = collect(polled);
+        if (timeout == over)
+            return;
+        if (::poll(polled.ends.data(), polled.ends.size(), timeout) <= 0)
+            continue;
+        if (polled.ends[0].revents != 0) {
+            std::uint64_t count = 0;
+            [[maybe_unused]] const ssize_t n = ::read(wake_.get(), &count, sizeof count);
+        }
+        for (std::size_t i = 1; i < polled.ends.size(); ++i) {
+            if (polled.ends[i].revents == 0)
                 continue;
-            std::vector<guest::FromGuest> messages;
-            {
-                const std::scoped_lock lock(mutex_);
-                Channel& channel = *polled[i];
-                if (channel.socket.get() != ends[i].fd)
-                    continue;
-                if ((ends[i].revents & POLLOUT) != 0)
-                    flush(channel, now);
-                if ((ends[i].revents & ~POLLOUT) != 0 && channel.socket)
-                    read(channel, now, messages);
-            }
-            for (guest::FromGuest& message : messages)
-                heard_(polled[i]->desktop, std::move(message));
+            Channel& channel = *polled.channels[i];
+            for (guest::FromGuest& message : serve(channel, polled.ends[i]))
+                heard_(channel.desktop, std::move(message));
         }
     }
 }

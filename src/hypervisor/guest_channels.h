@@ -1,24 +1,25 @@
 #pragma once
 
 #include "guest/protocol.h"
-#include "hypervisor/descriptor.h"
 #include "model/error.h"
 #include "model/ids.h"
+#include "process/child.h"
 
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <poll.h>
 #include <string>
 #include <thread>
 
 /// The host's ends of the guests' virtio-serial ports: unix sockets on which QEMU listens.
 namespace baton::hypervisor {
 
-/// One thread reads all of them. A guest costs at most `max_line` plus `most_undelivered` messages
-/// of memory and `bytes_per_second` of reading, whatever it writes: beyond that it waits, in the
-/// flow control of its own port. All methods from any thread.
+/// One thread reads all of them. A guest costs at most `max_line` plus some `most_undelivered`
+/// messages of memory and `bytes_per_second` of reading, whatever it writes: beyond that it waits,
+/// in the flow control of its own port. All methods from any thread.
 class GuestChannels {
   public:
     static constexpr std::size_t most_undelivered = 64;
@@ -50,7 +51,7 @@ class GuestChannels {
     struct Channel {
         DesktopId desktop;
         std::string path;
-        Descriptor socket;
+        process::Descriptor socket;
         guest::LineSplitter lines;
         std::string unsent;
         std::size_t undelivered = 0;
@@ -60,8 +61,18 @@ class GuestChannels {
         std::chrono::milliseconds pause{0};
     };
 
+    /// What one turn of run() waits for; the first end is wake_.
+    struct Polled {
+        std::vector<pollfd> ends;
+        std::vector<std::shared_ptr<Channel>> channels;
+    };
+
     void run();
-    /// Returns when run() has to look again at the latest.
+    /// Returns how long to wait at most, in ms; -1: for ever; `over`: no more turns.
+    int collect(Polled& polled);
+    static constexpr int over = -2;
+    std::vector<guest::FromGuest> serve(Channel& channel, const pollfd& end);
+    /// Connects and refills; returns when run() has to look again at the latest.
     Clock::time_point prepare(Clock::time_point now);
     void connect(Channel& channel, Clock::time_point now);
     static void disconnect(Channel& channel, Clock::time_point now);
@@ -73,7 +84,7 @@ class GuestChannels {
     void wake() const;
 
     Heard heard_;
-    Descriptor wake_;
+    process::Descriptor wake_;
     std::mutex mutex_;
     std::map<DesktopId, std::shared_ptr<Channel>> channels_;
     bool over_ = false;

@@ -2,6 +2,7 @@
 
 #include "hypervisor/libvirt_core.h"
 #include "hypervisor/program.h"
+#include "process/child.h"
 
 #include <fmt/format.h>
 #include <libvirt/virterror.h>
@@ -24,7 +25,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t largest_screenshot = 64UL * 1024 * 1024;
-constexpr std::chrono::milliseconds overlay_deadline = 20s;
 constexpr std::chrono::milliseconds reach_deadline = 3s;
 
 std::string new_uuid() {
@@ -57,6 +57,15 @@ Mebibytes available_memory() {
         return Mebibytes(kibibytes / 1024);
     }
     return Mebibytes(0);
+}
+
+/// qemu-img tells a full disk in words alone.
+Error disk_error(Error error) {
+    if (error.what.find("No space left") != std::string::npos) {
+        error.code = Errc::full;
+        error.hint = "make room on the host's disk";
+    }
+    return error;
 }
 
 Result<void> check(const DesktopSpec& spec) {
@@ -102,9 +111,9 @@ Result<void> reach(const Endpoint& server) {
     const std::unique_ptr<addrinfo, FreeAddresses> found(raw);
     if (code != 0)
         return fail(Errc::unavailable, what + ": " + ::gai_strerror(code));
-    const Descriptor socket(
+    const process::Descriptor socket(
         ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket)
+    if (!socket.open())
         return fail_errno(errno, what);
     if (::connect(socket.get(), found->ai_addr, found->ai_addrlen) == 0)
         return {};
@@ -232,11 +241,11 @@ Result<DesktopInfo> LibvirtHypervisor::create(const ConnectionHandle& connection
     known.memory = spec.memory;
     known.uuid = plan.uuid;
     core_->remember(spec.id, std::move(known));
-    if (auto made =
-            run_program(make_overlay_command(spec.image.disk, plan.overlay), overlay_deadline);
+    if (auto made = process::run_checked(make_overlay_command(spec.image.disk, plan.overlay),
+                                         doing + ": making its overlay");
         !made) {
         core_->forget(spec.id);
-        return tl::unexpected(made.error().in(doing));
+        return tl::unexpected(disk_error(std::move(made).error()));
     }
     const DomainHandle domain(virDomainCreateXML(connection.get(), to_xml(plan).c_str(), 0));
     if (!domain) {

@@ -20,6 +20,11 @@ LibvirtKeeper::LibvirtKeeper(const LibvirtSettings& settings, Owner& owner)
       longest_pause_(settings.reconnect_most),
       owner_(owner) {}
 
+void LibvirtKeeper::start() {
+    try_open();
+    thread_ = std::thread([this] { run(); });
+}
+
 void LibvirtKeeper::stop() {
     {
         const std::scoped_lock lock(signals_->mutex);

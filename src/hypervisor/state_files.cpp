@@ -35,8 +35,8 @@ Result<StateFiles> StateFiles::open(const std::string& directory) {
             return fail_errno(error.value(), fmt::format("cannot make {}/{}", directory, folder));
     }
     const std::string path = directory + "/lock";
-    Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!lock)
+    process::Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock.open())
         return fail_errno(errno, "cannot open " + path);
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
         return fail(Errc::busy, fmt::format("another host agent uses {}", directory),
@@ -94,9 +94,9 @@ Result<void> check_desktop_id(const DesktopId& desktop) {
 }
 
 std::string file_tail(const std::string& path, std::size_t bytes) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const process::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat status{};
-    if (!file || ::fstat(file.get(), &status) != 0)
+    if (!file.open() || ::fstat(file.get(), &status) != 0)
         return {};
     const std::size_t size = static_cast<std::size_t>(status.st_size);
     const std::size_t wanted = std::min(bytes, size);

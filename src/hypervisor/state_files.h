@@ -1,8 +1,8 @@
 #pragma once
 
-#include "hypervisor/descriptor.h"
 #include "model/error.h"
 #include "model/ids.h"
+#include "process/child.h"
 
 #include <set>
 #include <string>
@@ -31,11 +31,11 @@ class StateFiles {
     std::set<DesktopId> remove_all_but(const std::set<DesktopId>& alive) const;
 
   private:
-    StateFiles(std::string directory, Descriptor lock)
+    StateFiles(std::string directory, process::Descriptor lock)
         : directory_(std::move(directory)), lock_(std::move(lock)) {}
 
     std::string directory_;
-    Descriptor lock_;
+    process::Descriptor lock_;
 };
 
 /// Ids become file and domain names: "d-" (or any two such parts) of [a-z0-9.-], 40 at most.

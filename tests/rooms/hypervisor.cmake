@@ -1,0 +1,5 @@
+# Both adapters against the port's promises: the real one beside a libvirtd of its own, with the OS image "tiny".
+baton_test(hypervisor_contract KIND integration ROOMS hypervisor process TIMEOUT 300
+    WRAPPER "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --)
+set_tests_properties(hypervisor_contract PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
+    ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
