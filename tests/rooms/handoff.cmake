@@ -1,0 +1,2 @@
+# the engine in simulated time
+baton_test(handoff_test KIND unit ROOMS handoff)
