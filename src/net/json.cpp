@@ -66,9 +66,11 @@ std::int64_t Fields::integer(std::string_view name, std::int64_t least, std::int
     std::int64_t number = 0;
     if (const auto* as_signed = value->if_int64()) {
         number = *as_signed;
+    } else if (const auto* as_unsigned = value->if_uint64();
+               as_unsigned != nullptr && *as_unsigned <= INT64_MAX) {
+        number = static_cast<std::int64_t>(*as_unsigned); // made in memory, not read from text
     } else {
-        // 2^63 and more, fractions, texts
-        refuse(name, value->is_uint64() ? "is too large" : "must be a whole number");
+        refuse(name, as_unsigned != nullptr ? "is too large" : "must be a whole number");
         return 0;
     }
     if (number >= least && number <= most)

@@ -1,0 +1,518 @@
+#include "hostlink/protocol.h"
+
+#include "net/json.h"
+
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+
+namespace baton::hostlink {
+
+namespace json = boost::json;
+using net::Fields;
+
+namespace {
+
+constexpr std::int64_t longest_ms = 24LL * 3600 * 1000;
+constexpr std::int64_t most_mib = 1LL << 30; // 1 PiB
+constexpr std::size_t longest_text = 64 * 1024;
+
+template <class... Ts>
+struct Overloaded : Ts... {
+    using Ts::operator()...;
+};
+
+// ---- fields with a meaning ----------------------------------------------------------------------
+
+/// Ids end up in file names, domain names and export names.
+template <class AnyId>
+AnyId id_field(Fields& fields, std::string_view name, bool may_be_empty = false) {
+    auto text = fields.text(name);
+    const bool empty_is_fine = may_be_empty && text.empty();
+    if (fields.ok() && !empty_is_fine && !check_name("id", text))
+        fields.refuse(name, "is no id: 1 to 63 of a-z, 0-9, '.' and '-'");
+    return AnyId(fields.ok() ? std::move(text) : std::string());
+}
+
+std::string short_text(Fields& fields, std::string_view name, std::size_t most = longest_text) {
+    auto text = fields.text(name);
+    if (text.size() > most)
+        fields.refuse(name, "is too long");
+    return text;
+}
+
+Mebibytes size_field(Fields& fields, std::string_view name, std::int64_t least) {
+    return Mebibytes(fields.integer(name, least, most_mib));
+}
+
+std::chrono::milliseconds time_field(Fields& fields, std::string_view name) {
+    return std::chrono::milliseconds(fields.integer(name, 0, longest_ms));
+}
+
+WallTime wall_field(Fields& fields, std::string_view name) {
+    return WallTime(std::chrono::milliseconds(fields.integer(name, 0, 253'402'300'799'000)));
+}
+
+bool is_ipv4(std::string_view text) {
+    int parts = 0;
+    while (parts < 4) {
+        const auto end = std::min(text.find('.'), text.size());
+        const auto part = text.substr(0, end);
+        if (part.empty() || part.size() > 3 ||
+            part.find_first_not_of("0123456789") != std::string_view::npos ||
+            (part.size() > 1 && part[0] == '0') || std::stoi(std::string(part)) > 255)
+            return false;
+        ++parts;
+        if (end == text.size())
+            return parts == 4;
+        text.remove_prefix(end + 1);
+    }
+    return false;
+}
+
+std::string address_field(Fields& fields, std::string_view name, bool may_be_empty = false) {
+    auto text = fields.text(name);
+    if (fields.ok() && !is_ipv4(text) && !(may_be_empty && text.empty()))
+        fields.refuse(name, "is no IPv4 address");
+    return text;
+}
+
+Endpoint endpoint_field(Fields& fields, std::string_view name) {
+    const auto& object = fields.object(name);
+    if (!fields.ok())
+        return {};
+    Fields inner(object, std::string(name));
+    // A desktop that is only just starting has no screen yet.
+    Endpoint endpoint{address_field(inner, "address", true), inner.port("port")};
+    if (const auto fine = inner.finish(); !fine)
+        fields.refuse(name, "is no endpoint: " + fine.error().what);
+    return endpoint;
+}
+
+json::object to_json(const Endpoint& endpoint) {
+    return {{"address", endpoint.address}, {"port", endpoint.port}};
+}
+
+std::int64_t in_ms(WallTime time) {
+    return time.time_since_epoch().count();
+}
+
+// ---- desktops -----------------------------------------------------------------------------------
+
+json::object to_json(const DesktopInfo& info) {
+    return {{"id", info.id.value},
+            {"session", info.session.value},
+            {"image", info.image.value},
+            {"memory_mib", info.memory.count},
+            {"running", info.running},
+            {"guest_ready", info.guest_ready},
+            {"desk_attached", info.desk_attached},
+            {"desk_fence", info.desk_fence.value},
+            {"screen", to_json(info.screen)}};
+}
+
+Result<DesktopInfo> desktop_from_json(const json::object& object) {
+    Fields fields(object, "desktop");
+    DesktopInfo info;
+    info.id = id_field<DesktopId>(fields, "id");
+    info.session = id_field<SessionId>(fields, "session", true);
+    info.image = id_field<OsImageId>(fields, "image", true);
+    info.memory = size_field(fields, "memory_mib", 0);
+    info.running = fields.truth("running");
+    info.guest_ready = fields.truth("guest_ready");
+    info.desk_attached = fields.truth("desk_attached");
+    info.desk_fence = FencingNumber{fields.natural("desk_fence")};
+    info.screen = endpoint_field(fields, "screen");
+    BATON_TRY(fields.finish());
+    return info;
+}
+
+// ---- calls --------------------------------------------------------------------------------------
+
+json::object parameters(const Start& call) {
+    const auto& order = call.order;
+    return {{"desktop", order.desktop.value},
+            {"session", order.session.value},
+            {"person", order.person.value},
+            {"image", order.image.value},
+            {"memory_mib", order.memory.count},
+            {"screen_password", order.screen_password},
+            {"screen_password_until", in_ms(order.screen_password_until)},
+            {"ready_deadline_ms", order.ready_deadline.count()}};
+}
+
+Call start_of(Fields& fields) {
+    handoff::StartOrder order;
+    order.desktop = id_field<DesktopId>(fields, "desktop");
+    order.session = id_field<SessionId>(fields, "session", true);
+    order.person = id_field<UserName>(fields, "person", true);
+    order.image = id_field<OsImageId>(fields, "image");
+    order.memory = size_field(fields, "memory_mib", 1);
+    order.screen_password = short_text(fields, "screen_password", 64);
+    order.screen_password_until = wall_field(fields, "screen_password_until");
+    order.ready_deadline = time_field(fields, "ready_deadline_ms");
+    return Start{std::move(order)};
+}
+
+json::object parameters(const Attach& call) {
+    const auto& desk = call.desk;
+    return {{"desktop", call.desktop.value},
+            {"deadline_ms", call.deadline.count()},
+            {"desk", json::object{{"name", desk.desk.value},
+                                  {"id", desk.id.value},
+                                  {"fence", desk.fence.value},
+                                  {"server", to_json(desk.server)},
+                                  {"export", desk.export_name},
+                                  {"size_bytes", desk.size_bytes},
+                                  {"read_only", desk.read_only}}}};
+}
+
+Call attach_of(Fields& fields) {
+    Attach call;
+    call.desktop = id_field<DesktopId>(fields, "desktop");
+    call.deadline = time_field(fields, "deadline_ms");
+    const auto& object = fields.object("desk");
+    if (!fields.ok())
+        return call;
+    Fields inner(object, "desk");
+    auto& desk = call.desk;
+    desk.desk = id_field<DeskName>(inner, "name");
+    desk.id = id_field<DeskId>(inner, "id");
+    desk.fence = FencingNumber{inner.natural("fence")};
+    desk.server = endpoint_field(inner, "server");
+    desk.export_name = short_text(inner, "export", 255);
+    desk.size_bytes = inner.integer("size_bytes", 0);
+    desk.read_only = inner.truth("read_only");
+    if (const auto fine = inner.finish(); !fine)
+        fields.refuse("desk", "is ill-formed: " + fine.error().what);
+    return call;
+}
+
+json::object parameters(const Release& call) {
+    return {{"desktop", call.desktop.value},
+            {"grace_ms", call.grace.count()},
+            {"deadline_ms", call.deadline.count()}};
+}
+
+Call release_of(Fields& fields) {
+    Release call;
+    call.desktop = id_field<DesktopId>(fields, "desktop");
+    call.grace = time_field(fields, "grace_ms");
+    call.deadline = time_field(fields, "deadline_ms");
+    return call;
+}
+
+json::object parameters(const Stop& call) {
+    return {{"desktop", call.desktop.value}};
+}
+
+Call stop_of(Fields& fields) {
+    return Stop{id_field<DesktopId>(fields, "desktop")};
+}
+
+json::object parameters(const SetScreenPassword& call) {
+    return {
+        {"desktop", call.desktop.value}, {"password", call.password}, {"until", in_ms(call.until)}};
+}
+
+Call set_screen_password_of(Fields& fields) {
+    SetScreenPassword call;
+    call.desktop = id_field<DesktopId>(fields, "desktop");
+    call.password = short_text(fields, "password", 64);
+    call.until = wall_field(fields, "until");
+    return call;
+}
+
+json::object parameters(const Notify& call) {
+    return {{"desktop", call.desktop.value},
+            {"text", call.text},
+            {"countdown_s", call.countdown.count()},
+            {"may_defer", call.may_defer}};
+}
+
+Call notify_of(Fields& fields) {
+    Notify call;
+    call.desktop = id_field<DesktopId>(fields, "desktop");
+    call.text = short_text(fields, "text", 4096);
+    call.countdown = std::chrono::seconds(fields.integer("countdown_s", 0, longest_ms / 1000));
+    call.may_defer = fields.truth("may_defer");
+    return call;
+}
+
+json::object parameters(const List& /*call*/) {
+    return {};
+}
+
+Result<Call> call_from_json(const std::string& method, const json::object& params) {
+    Fields fields(params, method);
+    Call call = List{};
+    if (method == "start")
+        call = start_of(fields);
+    else if (method == "attach")
+        call = attach_of(fields);
+    else if (method == "release")
+        call = release_of(fields);
+    else if (method == "stop")
+        call = stop_of(fields);
+    else if (method == "set_screen_password")
+        call = set_screen_password_of(fields);
+    else if (method == "notify")
+        call = notify_of(fields);
+    else if (method != "list")
+        return fail(Errc::unsupported, "this host knows no method '" + method.substr(0, 64) + "'",
+                    "update baton-hostd on it");
+    BATON_TRY(fields.finish());
+    return call;
+}
+
+// ---- errors -------------------------------------------------------------------------------------
+
+json::object to_json(const Error& error) {
+    return {{"code", to_string(error.code)}, {"what", error.what}, {"hint", error.hint}};
+}
+
+Error error_from_json(Fields& fields, std::string_view name) {
+    const auto& object = fields.object(name);
+    if (!fields.ok())
+        return {};
+    Fields inner(object, std::string(name));
+    Error error{errc_from_string(inner.text("code")), inner.text("what"), inner.text_or("hint", ""),
+                0};
+    if (const auto fine = inner.finish(); !fine)
+        fields.refuse(name, "is no error: " + fine.error().what);
+    return error;
+}
+
+// ---- messages -----------------------------------------------------------------------------------
+
+json::object message(std::string_view type) {
+    return {{"type", type}};
+}
+
+Result<FromHost> hello_of(Fields& fields) {
+    Hello hello;
+    hello.protocol = static_cast<int>(fields.integer("protocol", 1, 1'000'000));
+    auto& facts = hello.facts;
+    facts.id = id_field<HostId>(fields, "host");
+    facts.address = address_field(fields, "address");
+    facts.memory = size_field(fields, "memory_mib", 1);
+    facts.processors = static_cast<unsigned>(fields.integer("processors", 1, 65'536));
+    facts.agent_version = short_text(fields, "agent_version", 128);
+    const auto& acceleration = fields.object("acceleration");
+    if (fields.ok()) {
+        Fields inner(acceleration, "acceleration");
+        facts.acceleration = {inner.truth("kvm"), short_text(inner, "reason", 4096)};
+        if (const auto fine = inner.finish(); !fine)
+            fields.refuse("acceleration", "is ill-formed: " + fine.error().what);
+    }
+    BATON_TRY(fields.finish());
+    return hello;
+}
+
+Result<FromHost> reply_of(Fields& fields) {
+    Reply reply;
+    reply.id = fields.natural("id");
+    if (fields.has("error"))
+        reply.result = tl::unexpected(error_from_json(fields, "error"));
+    else
+        reply.result = fields.object("result");
+    BATON_TRY(fields.finish());
+    return reply;
+}
+
+} // namespace
+
+std::string_view method_of(const Call& call) {
+    return std::visit(
+        Overloaded{[](const Start&) { return "start"; }, [](const Attach&) { return "attach"; },
+                   [](const Release&) { return "release"; }, [](const Stop&) { return "stop"; },
+                   [](const SetScreenPassword&) { return "set_screen_password"; },
+                   [](const Notify&) { return "notify"; }, [](const List&) { return "list"; }},
+        call);
+}
+
+DesktopId desktop_of(const Call& call) {
+    return std::visit(Overloaded{[](const Start& start) { return start.order.desktop; },
+                                 [](const List&) { return DesktopId(); },
+                                 [](const auto& other) { return other.desktop; }},
+                      call);
+}
+
+std::string encode(const FromHost& said) {
+    return json::serialize(std::visit(
+        Overloaded{[](const Hello& hello) {
+                       auto object = message("hello");
+                       const auto& facts = hello.facts;
+                       object["protocol"] = hello.protocol;
+                       object["host"] = facts.id.value;
+                       object["address"] = facts.address;
+                       object["memory_mib"] = facts.memory.count;
+                       object["processors"] = facts.processors;
+                       object["agent_version"] = facts.agent_version;
+                       object["acceleration"] = json::object{{"kvm", facts.acceleration.kvm},
+                                                             {"reason", facts.acceleration.reason}};
+                       return object;
+                   },
+                   [](const Reply& reply) {
+                       auto object = message("reply");
+                       object["id"] = reply.id;
+                       if (reply.result)
+                           object["result"] = *reply.result;
+                       else
+                           object["error"] = to_json(reply.result.error());
+                       return object;
+                   },
+                   [](const DesktopGone& gone) {
+                       auto object = message("desktop_gone");
+                       object["desktop"] = gone.desktop.value;
+                       object["why"] = gone.why;
+                       return object;
+                   },
+                   [](const PersonAnswered& answered) {
+                       auto object = message("answer");
+                       object["desktop"] = answered.desktop.value;
+                       object["now"] = answered.now;
+                       return object;
+                   },
+                   [](const PersonLoggedOut& out) {
+                       auto object = message("logged_out");
+                       object["desktop"] = out.desktop.value;
+                       return object;
+                   }},
+        said));
+}
+
+std::string encode(const FromController& said) {
+    return json::serialize(
+        std::visit(Overloaded{[](const Welcome& welcome) {
+                                  auto object = message("welcome");
+                                  object["protocol"] = welcome.protocol;
+                                  object["version"] = welcome.version;
+                                  return object;
+                              },
+                              [](const Refused& refused) {
+                                  auto object = message("refused");
+                                  object["error"] = to_json(refused.error);
+                                  return object;
+                              },
+                              [](const Request& request) {
+                                  auto object = message("request");
+                                  object["id"] = request.id;
+                                  object["method"] = method_of(request.call);
+                                  object["params"] =
+                                      std::visit([](const auto& call) { return parameters(call); },
+                                                 request.call);
+                                  return object;
+                              }},
+                   said));
+}
+
+Result<FromHost> decode_from_host(std::string_view text) {
+    const auto object = net::parse_object(text, "a host's message");
+    if (!object)
+        return tl::unexpected(object.error());
+    Fields fields(*object, "a host's message");
+    const auto type = fields.text("type");
+    if (type == "hello")
+        return hello_of(fields);
+    if (type == "reply")
+        return reply_of(fields);
+    FromHost said;
+    if (type == "desktop_gone") {
+        auto desktop = id_field<DesktopId>(fields, "desktop");
+        said = DesktopGone{std::move(desktop), short_text(fields, "why", 4096)};
+    } else if (type == "answer") {
+        auto desktop = id_field<DesktopId>(fields, "desktop");
+        said = PersonAnswered{std::move(desktop), fields.truth("now")};
+    } else if (type == "logged_out") {
+        said = PersonLoggedOut{id_field<DesktopId>(fields, "desktop")};
+    } else {
+        fields.refuse("type", "is none that a host says");
+    }
+    BATON_TRY(fields.finish());
+    return said;
+}
+
+Result<FromController> decode_from_controller(std::string_view text) {
+    const auto object = net::parse_object(text, "the controller's message");
+    if (!object)
+        return tl::unexpected(object.error());
+    Fields fields(*object, "the controller's message");
+    const auto type = fields.text("type");
+    FromController said;
+    if (type == "welcome") {
+        Welcome welcome;
+        welcome.protocol = static_cast<int>(fields.integer("protocol", 1, 1'000'000));
+        welcome.version = short_text(fields, "version", 128);
+        said = std::move(welcome);
+    } else if (type == "refused") {
+        said = Refused{error_from_json(fields, "error")};
+    } else if (type == "request") {
+        Request request;
+        request.id = fields.natural("id");
+        const auto method = fields.text("method");
+        const auto& params = fields.object("params");
+        BATON_TRY(fields.finish());
+        auto call = call_from_json(method, params);
+        if (!call)
+            return tl::unexpected(call.error());
+        request.call = std::move(*call);
+        said = std::move(request);
+    } else {
+        fields.refuse("type", "is none that a controller says");
+    }
+    BATON_TRY(fields.finish());
+    return said;
+}
+
+// ---- results ------------------------------------------------------------------------------------
+
+json::object to_json(const handoff::Started& started) {
+    return {{"screen", to_json(started.screen)}, {"memory_mib", started.memory.count}};
+}
+
+Result<handoff::Started> started_from_json(const json::object& object) {
+    Fields fields(object, "start");
+    handoff::Started started;
+    started.screen = endpoint_field(fields, "screen");
+    started.memory = size_field(fields, "memory_mib", 1);
+    BATON_TRY(fields.finish());
+    return started;
+}
+
+json::object to_json(const handoff::MountReport& report) {
+    return {{"free_bytes", report.free_bytes}};
+}
+
+Result<handoff::MountReport> mount_report_from_json(const json::object& object) {
+    Fields fields(object, "attach");
+    handoff::MountReport report;
+    report.free_bytes = fields.integer("free_bytes", 0);
+    BATON_TRY(fields.finish());
+    return report;
+}
+
+json::object to_json(const std::vector<DesktopInfo>& desktops) {
+    json::array list;
+    for (const auto& info : desktops)
+        list.push_back(to_json(info));
+    return {{"desktops", std::move(list)}};
+}
+
+Result<std::vector<DesktopInfo>> desktops_from_json(const json::object& object) {
+    Fields fields(object, "list");
+    const auto& array = fields.array("desktops");
+    BATON_TRY(fields.finish());
+    std::vector<DesktopInfo> desktops;
+    for (const auto& value : array) {
+        if (!value.is_object())
+            return fail(Errc::invalid_argument, "list: a desktop is no object");
+        auto info = desktop_from_json(value.get_object());
+        if (!info)
+            return tl::unexpected(info.error().in("list"));
+        desktops.push_back(std::move(*info));
+    }
+    return desktops;
+}
+
+} // namespace baton::hostlink

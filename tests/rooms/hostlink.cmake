@@ -1,0 +1,1 @@
+baton_test(hostlink_test KIND unit ROOMS hostlink LIBRARIES rapidcheck)

@@ -1,0 +1,491 @@
+#pragma once
+
+#include "hostlink/agent.h"
+#include "hostlink/fleet.h"
+#include "hostlink/protocol.h"
+
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+/// A controller's fleet and a host's agent in one thread and in simulated time, with a link between
+/// them that a test can cut anywhere.
+namespace baton::hostlink::testing {
+
+/// Time that passes when it is told to, and the executor of both sides.
+class HandClock : public handoff::Clock {
+  public:
+    [[nodiscard]] WallTime wall() const override {
+        return WallTime(std::chrono::milliseconds(1'800'000'000'000)) +
+               std::chrono::duration_cast<std::chrono::milliseconds>(now_);
+    }
+
+    [[nodiscard]] std::chrono::nanoseconds monotonic() const override { return now_; }
+
+    TimerId after(std::chrono::nanoseconds delay, std::function<void()> action) override {
+        timers_.emplace(std::pair(now_ + delay, ++last_), std::move(action));
+        return last_;
+    }
+
+    void cancel(TimerId timer) override {
+        std::erase_if(timers_, [&](const auto& entry) { return entry.first.second == timer; });
+    }
+
+    void post(std::function<void()> action) override { queue_.push_back(std::move(action)); }
+
+    bool step() {
+        if (queue_.empty())
+            return false;
+        auto action = std::move(queue_.front());
+        queue_.pop_front();
+        action();
+        return true;
+    }
+
+    /// Runs the next timer that is due within `by`; false: the time has passed.
+    bool advance_to_next(std::chrono::nanoseconds until) {
+        if (timers_.empty() || timers_.begin()->first.first > until) {
+            now_ = std::max(now_, until);
+            return false;
+        }
+        now_ = timers_.begin()->first.first;
+        auto action = std::move(timers_.begin()->second);
+        timers_.erase(timers_.begin());
+        action();
+        return true;
+    }
+
+    [[nodiscard]] std::size_t timers() const { return timers_.size(); }
+
+  private:
+    std::chrono::nanoseconds now_{0};
+    TimerId last_ = 0;
+    std::deque<std::function<void()>> queue_;
+    std::map<std::pair<std::chrono::nanoseconds, TimerId>, std::function<void()>> timers_;
+};
+
+/// Blocking work, done when the test lets it.
+class HeldWorkers {
+  public:
+    Workers workers() {
+        return [this](const std::string& /*key*/, std::function<void()> work) {
+            queue_.push_back(std::move(work));
+        };
+    }
+
+    bool step() {
+        if (held || queue_.empty())
+            return false;
+        auto work = std::move(queue_.front());
+        queue_.pop_front();
+        work();
+        return true;
+    }
+
+    bool held = false;
+
+    [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
+
+  private:
+    std::deque<std::function<void()>> queue_;
+};
+
+/// One end of a link in memory.
+class PipeEnd : public net::WebSocket {
+  public:
+    /// Messages to either side are counted in `left`; the one that brings it below zero is lost,
+    /// with the link.
+    struct Pipe {
+        std::deque<std::function<void()>> queue;
+        std::vector<std::string> transcript;
+        int left = 1'000'000;
+        bool cut = false;
+        std::weak_ptr<PipeEnd> ends[2];
+    };
+
+    PipeEnd(std::shared_ptr<Pipe> pipe, int side, net::Peer peer)
+        : pipe_(std::move(pipe)), side_(side), peer_(std::move(peer)) {}
+
+    ~PipeEnd() override { cut(*pipe_, "dropped"); }
+
+    PipeEnd(const PipeEnd&) = delete;
+    PipeEnd& operator=(const PipeEnd&) = delete;
+
+    void send(std::string text) override {
+        if (pipe_->cut)
+            return;
+        if (pipe_->left-- <= 0)
+            return cut(*pipe_, "cut by the test");
+        pipe_->transcript.push_back((side_ == 0 ? "host: " : "controller: ") + text);
+        pipe_->queue.push_back([pipe = pipe_, other = 1 - side_, text = std::move(text)] {
+            if (const auto end = pipe->ends[other].lock(); end && end->on_message_)
+                end->on_message_(text);
+        });
+    }
+
+    void close() override { cut(*pipe_, "closed"); }
+
+    [[nodiscard]] const net::Peer& peer() const override { return peer_; }
+
+    void listen(std::function<void(std::string)> on_message,
+                std::function<void(std::string)> on_close) override {
+        on_message_ = std::move(on_message);
+        on_close_ = std::move(on_close);
+    }
+
+    /// What was sent before is still delivered, as on a real connection.
+    static void cut(Pipe& pipe, const std::string& why) {
+        if (std::exchange(pipe.cut, true))
+            return;
+        for (const auto& weak : pipe.ends)
+            pipe.queue.push_back([weak, why] {
+                if (const auto end = weak.lock(); end && end->on_close_)
+                    std::exchange(end->on_close_, nullptr)(why);
+            });
+    }
+
+  private:
+    std::shared_ptr<Pipe> pipe_;
+    int side_;
+    net::Peer peer_;
+    std::function<void(std::string)> on_message_;
+    std::function<void(std::string)> on_close_;
+};
+
+/// Machines that are entries in a table, with guests that behave as told. Only what these tests
+/// need: hypervisor::Simulated is the grown-up one.
+class FakeHypervisor : public hypervisor::Hypervisor {
+  public:
+    struct Machine {
+        DesktopInfo info;
+        std::string person; ///< as its guest was told
+        std::uint64_t mounted = 0;
+    };
+
+    explicit FakeHypervisor(HandClock& clock) : clock_(clock) {}
+
+    void subscribe(Sink sink) override { sink_ = std::move(sink); }
+
+    Result<DesktopInfo> start(const hypervisor::DesktopSpec& spec) override {
+        ++starts;
+        if (fail_start)
+            return fail(Errc::full, "no memory left");
+        auto [it, fresh] = machines.try_emplace(spec.id);
+        if (fresh) {
+            it->second.info =
+                DesktopInfo{spec.id, spec.session, spec.image.id,     spec.memory, true, false,
+                            false,   {},           {"10.0.0.2", 5900}};
+            if (guest_speaks) {
+                say(spec.id, guest::Hello{1, "1", "tiny-1", "boot", false, 0});
+                if (guest_gets_ready)
+                    say(spec.id, guest::Ready{});
+            }
+        }
+        return it->second.info;
+    }
+
+    Result<void> stop(const DesktopId& desktop) override {
+        ++stops;
+        if (fail_stop)
+            return fail(Errc::unavailable, "libvirt is away");
+        if (machines.erase(desktop) > 0)
+            emit(hypervisor::Stopped{desktop, "destroyed"});
+        return {};
+    }
+
+    Result<void> attach_disk(const DesktopId& desktop, const hypervisor::DeskDisk& disk) override {
+        const auto found = machines.find(desktop);
+        if (found == machines.end())
+            return fail(Errc::not_found, "no such desktop");
+        auto& info = found->second.info;
+        if (info.desk_attached && info.desk_fence != disk.source.fence)
+            return fail(Errc::conflict, "another desk is in");
+        info.desk_attached = true;
+        info.desk_fence = disk.source.fence;
+        return {};
+    }
+
+    Result<void> detach_disk(const DesktopId& desktop) override {
+        const auto found = machines.find(desktop);
+        if (found == machines.end())
+            return fail(Errc::not_found, "no such desktop");
+        auto& info = found->second.info;
+        if (!info.desk_attached)
+            return {};
+        if (refuse_detach-- > 0) {
+            emit(hypervisor::DetachRefused{desktop, info.desk_fence, "in use"});
+            return {};
+        }
+        const auto fence = std::exchange(info.desk_fence, FencingNumber{});
+        info.desk_attached = false;
+        if (found->second.mounted != 0)
+            ++torn;
+        emit(hypervisor::DiskDetached{desktop, fence});
+        return {};
+    }
+
+    Result<void> set_screen_password(const DesktopId& desktop, const std::string& password,
+                                     WallTime) override {
+        if (!machines.contains(desktop))
+            return fail(Errc::not_found, "no such desktop");
+        screen_password = password;
+        return {};
+    }
+
+    Result<void> send(const DesktopId& desktop, const guest::ToGuest& message) override {
+        const auto found = machines.find(desktop);
+        if (found == machines.end())
+            return fail(Errc::not_found, "no such desktop");
+        if (!port_open)
+            return fail(Errc::unavailable, "the guest has not opened its port");
+        told.push_back(message);
+        auto& machine = found->second;
+        if (const auto* identify = std::get_if<guest::Identify>(&message))
+            machine.person = identify->person;
+        if (const auto* mount = std::get_if<guest::Mount>(&message); mount && guest_mounts) {
+            if (machine.person.empty() || !machine.info.desk_attached) {
+                say(desktop, guest::Failed{"mount", "nobody has been named yet"});
+            } else {
+                machine.mounted = mount->fence;
+                say(desktop, guest::Mounted{mount->fence, 1000});
+            }
+        }
+        if (std::holds_alternative<guest::Release>(message) && guest_releases) {
+            machine.mounted = 0;
+            say(desktop, guest::Released{machine.info.desk_fence.value});
+        }
+        return {};
+    }
+
+    Result<std::vector<DesktopInfo>> list() override {
+        std::vector<DesktopInfo> all;
+        for (const auto& [id, machine] : machines)
+            all.push_back(machine.info);
+        return all;
+    }
+
+    Result<std::string> console_tail(const DesktopId&, std::size_t) override {
+        return std::string("Kernel panic - not syncing");
+    }
+
+    Result<std::string> screenshot(const DesktopId&) override { return std::string("P6"); }
+
+    Result<Acceleration> acceleration() override { return Acceleration{}; }
+
+    // ---- what a test does
+    void emit(hypervisor::Event event) { sink_(event); }
+
+    void say(const DesktopId& desktop, guest::FromGuest message) {
+        emit(hypervisor::GuestSaid{desktop, std::move(message)});
+    }
+
+    void crash(const DesktopId& desktop) {
+        machines.erase(desktop);
+        emit(hypervisor::Stopped{desktop, "crashed"});
+    }
+
+    std::map<DesktopId, Machine> machines;
+    std::vector<guest::ToGuest> told;
+    std::string screen_password;
+    int starts = 0;
+    int stops = 0;
+    int torn = 0; ///< disks pulled out while mounted
+    int refuse_detach = 0;
+    bool fail_start = false;
+    bool fail_stop = false;
+    bool guest_speaks = true;
+    bool guest_gets_ready = true;
+    bool guest_mounts = true;
+    bool guest_releases = true;
+    bool port_open = true;
+
+  private:
+    HandClock& clock_;
+    Sink sink_;
+};
+
+class FakeImages : public ImageSource {
+  public:
+    Result<osimage::LocalImage> ensure(const OsImageId& id) override {
+        ++ensured;
+        if (missing)
+            return fail(Errc::not_found, "no OS image is called " + id.value);
+        osimage::LocalImage image;
+        image.id = id;
+        image.has_guest_agent = has_guest_agent;
+        return image;
+    }
+
+    int ensured = 0;
+    bool missing = false;
+    bool has_guest_agent = true;
+};
+
+/// What the engine is told.
+class Heard : public handoff::FleetEvents {
+  public:
+    void on_host_up(const HostFacts& facts) override { say("up " + facts.id.value); }
+
+    void on_host_down(const HostId& host, const std::string&) override {
+        say("down " + host.value);
+    }
+
+    void on_desktop_gone(const HostId& host, const DesktopId& desktop,
+                         const std::string& why) override {
+        say("gone " + host.value + " " + desktop.value + " " + why);
+    }
+
+    void on_answer(const DesktopId& desktop, bool now) override {
+        say(std::string("answer ") + desktop.value + (now ? " now" : " not now"));
+    }
+
+    void on_logged_out(const DesktopId& desktop) override { say("out " + desktop.value); }
+
+    std::vector<std::string> take() { return std::exchange(words_, {}); }
+
+    /// Called with each word as it comes.
+    std::function<void(const std::string&)> also;
+
+  private:
+    void say(std::string word) {
+        words_.push_back(word);
+        if (also)
+            also(word);
+    }
+
+    std::vector<std::string> words_;
+};
+
+class World : public ::testing::Test {
+  protected:
+    World() {
+        spdlog::set_level(spdlog::level::off); // what is said of faults is said on purpose here
+        fleet->set_events(heard);
+        AgentSettings settings;
+        settings.facts = {HostId("host1"), "10.0.0.2", 4_GiB, 2, {false, "no /dev/kvm"}, "0.1.0"};
+        make_agent(settings);
+    }
+
+    void make_agent(const AgentSettings& settings) {
+        agent = Agent::make({hypervisor, images, clock, quick.workers(), slow.workers()}, settings);
+        settle();
+    }
+
+    /// A new link; nothing has been said on it yet.
+    std::shared_ptr<PipeEnd::Pipe> dial(const std::string& certificate = "host1") {
+        auto fresh = std::make_shared<PipeEnd::Pipe>();
+        auto host_end = std::make_shared<PipeEnd>(fresh, 0, net::Peer{"10.0.0.1", "boot1", ""});
+        auto controller_end =
+            std::make_shared<PipeEnd>(fresh, 1, net::Peer{"10.0.0.2", certificate, "abc"});
+        fresh->ends[0] = host_end;
+        fresh->ends[1] = controller_end;
+        net::Request request;
+        request.path = std::string(target);
+        EXPECT_TRUE(fleet->accept(request, controller_end));
+        agent->serve(host_end, [this](LinkEnd end) { link_ends.push_back(std::move(end)); });
+        pipe = fresh;
+        pipes.push_back(fresh);
+        return fresh;
+    }
+
+    void connect() {
+        dial();
+        settle();
+        ASSERT_EQ(heard.take(), std::vector<std::string>{"up host1"});
+    }
+
+    /// Everything that happens without time passing.
+    void settle() {
+        for (bool more = true; more;) {
+            more = clock.step() || slow.step() || quick.step();
+            for (const auto& each : pipes)
+                if (!more && !each->queue.empty()) {
+                    auto action = std::move(each->queue.front());
+                    each->queue.pop_front();
+                    action();
+                    more = true;
+                }
+        }
+    }
+
+    void pass(std::chrono::nanoseconds time) {
+        const auto until = clock.monotonic() + time;
+        settle();
+        while (clock.advance_to_next(until))
+            settle();
+    }
+
+    static handoff::StartOrder order(const std::string& desktop = "d-1") {
+        handoff::StartOrder order;
+        order.desktop = DesktopId(desktop);
+        order.session = SessionId("s-1");
+        order.person = UserName("kim");
+        order.image = OsImageId("tiny-1");
+        order.memory = 512_MiB;
+        order.screen_password = "secret";
+        return order;
+    }
+
+    static DeskExport desk(std::uint64_t fence = 5) {
+        return {DeskName("kim"),
+                DeskId("1-2-3"),
+                FencingNumber{fence},
+                {"10.0.0.9", 10809},
+                "desk.1-2-3.5",
+                1 << 30,
+                false};
+    }
+
+    template <class T>
+    static handoff::Done<T> into(std::optional<Result<T>>& place) {
+        return [&place](Result<T> result) {
+            EXPECT_FALSE(place.has_value()) << "done came twice";
+            place = std::move(result);
+        };
+    }
+
+    void start_desktop() {
+        std::optional<Result<handoff::Started>> started;
+        fleet->start(HostId("host1"), order(), into(started));
+        settle();
+        ASSERT_TRUE(started && *started);
+    }
+
+    void attach_desk() {
+        std::optional<Result<handoff::MountReport>> attached;
+        fleet->attach(HostId("host1"), DesktopId("d-1"), desk(), std::chrono::seconds(30),
+                      into(attached));
+        settle();
+        ASSERT_TRUE(attached && *attached);
+    }
+
+    HandClock clock;
+    HeldWorkers quick;
+    HeldWorkers slow;
+    FakeHypervisor hypervisor{clock};
+    FakeImages images;
+    Heard heard;
+    std::set<std::string> joined{"host1", "host2"};
+    std::unique_ptr<HostFleet> fleet =
+        HostFleet::make(clock, [this](const HostId& host, const net::Peer& peer) -> Result<void> {
+            if (!joined.contains(host.value) || peer.certificate_sha256 != "abc")
+                return fail(Errc::forbidden, "no host of that name has joined");
+            return {};
+        });
+    std::unique_ptr<Agent> agent;
+    std::shared_ptr<PipeEnd::Pipe> pipe;
+    std::vector<std::shared_ptr<PipeEnd::Pipe>> pipes;
+    std::vector<LinkEnd> link_ends;
+    const HostId host1{"host1"};
+    const DesktopId d1{"d-1"};
+};
+
+} // namespace baton::hostlink::testing
