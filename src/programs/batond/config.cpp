@@ -1,0 +1,269 @@
+#include "programs/batond/config.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+
+namespace baton::controller {
+
+Mebibytes Config::reserve(Mebibytes memory) const {
+    return std::max(host_reserve,
+                    Mebibytes(memory.count * static_cast<std::int64_t>(host_reserve_percent) / 100));
+}
+
+Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+    std::int64_t number = 0;
+    const auto [rest, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
+    static const std::map<std::string_view, std::int64_t> units{
+        {"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+    const auto found = units.find(unit);
+    constexpr std::int64_t longest = std::int64_t{366} * 86'400'000;
+    if (status != std::errc{} || found == units.end() || number < 0 ||
+        number > longest / found->second)
+        return fail(Errc::invalid_argument, fmt::format("'{}' is not a span of time", text),
+                    "write for example 500ms, 30s, 5min or 12h");
+    return std::chrono::milliseconds(number * found->second);
+}
+
+namespace {
+
+/// Reads keys of the document and keeps the first thing that is wrong, with where it is.
+class Reader {
+  public:
+    Reader(const toml::table& root, std::string file) : root_(root), file_(std::move(file)) {}
+
+    void text(const std::string& key, std::string& into) {
+        if (const toml::node* node = find(key)) {
+            if (const auto value = node->value_exact<std::string>())
+                into = *value;
+            else
+                wrong(key, *node, "is not text");
+        }
+    }
+
+    template <class T>
+    void number(const std::string& key, T& into, std::int64_t least, std::int64_t most) {
+        const toml::node* node = find(key);
+        if (!node)
+            return;
+        const auto value = node->value_exact<std::int64_t>();
+        if (!value || *value < least || *value > most)
+            return wrong(key, *node, fmt::format("is not a whole number from {} to {}", least, most));
+        into = static_cast<T>(*value);
+    }
+
+    void flag(const std::string& key, bool& into) {
+        if (const toml::node* node = find(key)) {
+            if (const auto value = node->value_exact<bool>())
+                into = *value;
+            else
+                wrong(key, *node, "is neither true nor false");
+        }
+    }
+
+    template <class T>
+    void duration(const std::string& key, T& into) {
+        read(key, [&](const std::string& words) -> Result<void> {
+            const auto value = parse_duration(words);
+            if (!value)
+                return tl::unexpected(value.error());
+            into = std::chrono::duration_cast<T>(*value);
+            return {};
+        });
+    }
+
+    void memory(const std::string& key, Mebibytes& into) {
+        read(key, [&](const std::string& words) -> Result<void> {
+            const auto value = parse_mebibytes(words);
+            if (!value)
+                return tl::unexpected(value.error());
+            into = *value;
+            return {};
+        });
+    }
+
+    /// One text or a list of them.
+    void texts(const std::string& key, std::vector<std::string>& into) {
+        const toml::node* node = find(key);
+        if (!node)
+            return;
+        std::vector<std::string> found;
+        if (const auto one = node->value_exact<std::string>())
+            found.push_back(*one);
+        else if (const toml::array* all = node->as_array())
+            for (const toml::node& item : *all) {
+                const auto value = item.value_exact<std::string>();
+                if (!value)
+                    return wrong(key, item, "has something in it that is not text");
+                found.push_back(*value);
+            }
+        if (found.empty())
+            return wrong(key, *node, "is neither text nor a list of texts");
+        into = std::move(found);
+    }
+
+    void read(const std::string& key, const std::function<Result<void>(const std::string&)>& use) {
+        const toml::node* node = find(key);
+        if (!node)
+            return;
+        const auto words = node->value_exact<std::string>();
+        if (!words)
+            return wrong(key, *node, "is not text in quotes");
+        if (auto done = use(*words); !done)
+            wrong(key, *node, done.error().message());
+    }
+
+    void require(bool holds, const std::string& key, std::string_view why) {
+        if (holds)
+            return;
+        const toml::node* node = root_.at_path(key).node();
+        complain(node ? node->source().begin.line : 0, key, why);
+    }
+
+    /// A key that nothing has asked for is a typing error; say so before it costs an evening.
+    Result<void> result() {
+        for (const auto& [section, node] : root_) {
+            const toml::table* table = node.as_table();
+            if (!table) {
+                unknown(std::string(section.str()), node);
+                continue;
+            }
+            for (const auto& [name, value] : *table)
+                if (const auto key = fmt::format("{}.{}", section.str(), name.str());
+                    !known_.contains(key))
+                    unknown(key, value);
+        }
+        if (problem_.empty())
+            return {};
+        return fail(Errc::invalid_argument, problem_, "docs/configuration.md lists every key");
+    }
+
+  private:
+    const toml::node* find(const std::string& key) {
+        known_.insert(key);
+        return root_.at_path(key).node();
+    }
+
+    void unknown(const std::string& key, const toml::node& node) {
+        complain(node.source().begin.line, key, "is not a key of Baton's");
+    }
+
+    void wrong(const std::string& key, const toml::node& node, std::string_view why) {
+        complain(node.source().begin.line, key, why);
+    }
+
+    void complain(std::uint32_t line, const std::string& key, std::string_view why) {
+        if (problem_.empty())
+            problem_ = line == 0 ? fmt::format("{}: {}: {}", file_, key, why)
+                                 : fmt::format("{}:{}: {}: {}", file_, line, key, why);
+    }
+
+    const toml::table& root_;
+    std::string file_;
+    std::set<std::string> known_;
+    std::string problem_;
+};
+
+void read_site(Reader& reader, Config& config) {
+    reader.texts("listen.address", config.addresses);
+    reader.number("listen.port", config.port, 0, 65535);
+    reader.text("listen.local_socket", config.local_socket);
+    reader.text("listen.public_url", config.public_url);
+    reader.text("state.dir", config.state_dir);
+    reader.text("images.folder", config.images_folder);
+    reader.text("images.default", config.default_image);
+    reader.text("desks.server", config.desk_server);
+    Mebibytes size(config.desk_size_bytes >> 20);
+    reader.memory("desks.size", size);
+    config.desk_size_bytes = size.bytes();
+    reader.text("routing.helper_socket", config.helper_socket);
+    reader.text("routing.viewer_address", config.viewer_address);
+    reader.number("routing.first_port", config.engine.first_listen_port, 1024, 65535);
+    reader.number("routing.last_port", config.engine.last_listen_port, 1024, 65535);
+    reader.require(config.engine.first_listen_port <= config.engine.last_listen_port,
+                   "routing.last_port", "is before routing.first_port");
+    reader.text("process.user", config.user);
+    reader.text("process.log_level", config.log_level);
+    static const std::set<std::string> levels{"debug", "info", "warning", "error"};
+    reader.require(levels.contains(config.log_level), "process.log_level",
+                   "is none of debug, info, warning, error");
+    reader.duration("login.token_life", config.login_life);
+    reader.duration("login.invitation_life", config.invitation_life);
+    reader.require(config.login_life.count() > 0, "login.token_life", "is nothing");
+    reader.require(config.invitation_life.count() > 0, "login.invitation_life", "is nothing");
+}
+
+void read_engine(Reader& reader, Config& config) {
+    handoff::EngineSettings& engine = config.engine;
+    reader.memory("allocation.largest", engine.sizes.largest);
+    reader.number("allocation.levels", engine.sizes.levels, 1, 16);
+    reader.require(engine.sizes.largest.halved(engine.sizes.levels - 1).count >= 1 &&
+                       engine.sizes.largest.count % (std::int64_t{1} << (engine.sizes.levels - 1)) ==
+                           0,
+                   "allocation.levels",
+                   "asks for a smallest size that is not a whole number of MiB");
+    reader.text("allocation.policy", engine.policy);
+    reader.memory("allocation.host_reserve", config.host_reserve);
+    reader.number("allocation.host_reserve_percent", config.host_reserve_percent, 0, 90);
+    bool no_reserve = false;
+    reader.flag("allocation.no_host_reserve", no_reserve);
+    if (no_reserve) {
+        config.host_reserve = Mebibytes(0);
+        config.host_reserve_percent = 0;
+    }
+    reader.flag("allocation.grow_when_leaving", engine.grow_when_leaving);
+    reader.duration("handoff.grace", engine.grace);
+    reader.duration("handoff.not_now", engine.not_now_delay);
+    reader.duration("handoff.close_grace", engine.close_grace);
+    reader.duration("handoff.waiting_deadline", engine.waiting_deadline);
+    reader.duration("handoff.ready_deadline", engine.ready_deadline);
+    reader.duration("handoff.attach_deadline", engine.attach_deadline);
+    reader.duration("handoff.release_deadline", engine.release_deadline);
+    reader.duration("handoff.host_lost_after", engine.host_lost_after);
+    reader.duration("handoff.screen_password_life", engine.screen_password_life);
+    reader.require(engine.screen_password_life.count() > 0, "handoff.screen_password_life",
+                   "is less than an hour");
+    reader.number("simulate.hosts", config.simulated_hosts, 0, 1000);
+    reader.memory("simulate.host_memory", config.simulated_memory);
+    reader.duration("simulate.boot", config.simulated_boot);
+}
+
+} // namespace
+
+Result<Config> parse_config(std::string_view text, const std::string& file) {
+    toml::table root;
+    try {
+        root = toml::parse(text, file);
+    } catch (const toml::parse_error& error) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()),
+                    "docs/configuration.md shows a whole file");
+    }
+    Config config;
+    Reader reader(root, file);
+    read_site(reader, config);
+    read_engine(reader, config);
+    BATON_TRY(reader.result());
+    return config;
+}
+
+Result<Config> read_config(const std::string& file) {
+    std::ifstream stream(file);
+    if (!stream)
+        return fail_errno(errno, fmt::format("cannot read the configuration {}", file),
+                          "name another one with --config; packaging/batond.toml is a sample");
+    std::ostringstream text;
+    text << stream.rdbuf();
+    return parse_config(text.str(), file);
+}
+
+} // namespace baton::controller

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "handoff/engine.h"
+#include "model/error.h"
+#include "model/size.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace baton::controller {
+
+/// What batond is told to be: packaging/batond.toml and docs/configuration.md name every key.
+struct Config {
+    // [listen]
+    std::vector<std::string> addresses{"127.0.0.1"};
+    std::uint16_t port = 8443;
+    std::string local_socket = "/run/baton/batond.sock"; ///< empty: none
+    std::string public_url; ///< where hosts and people reach us; empty: first address and port
+
+    // [state]
+    std::string state_dir = "/var/lib/baton";
+
+    // [images]
+    std::string images_folder = "/var/lib/baton/images";
+    std::string default_image;
+
+    // [desks]
+    std::string desk_server = "https://127.0.0.1:8445";
+    std::int64_t desk_size_bytes = std::int64_t{32} << 30;
+
+    // [routing]
+    std::string helper_socket = "/run/baton/helper.sock";
+    std::string viewer_address; ///< where viewers connect to routes; shown to people
+
+    // [allocation], [handoff]
+    handoff::EngineSettings engine;
+    Mebibytes host_reserve = 1_GiB;
+    unsigned host_reserve_percent = 10;
+
+    // [login]
+    std::chrono::seconds login_life{12 * 3600};
+    std::chrono::seconds invitation_life{24 * 3600};
+
+    // [process]
+    std::string user; ///< to run as when started as root; empty: stay
+    std::string log_level = "info";
+
+    // [simulate]
+    unsigned simulated_hosts = 0; ///< 0: real hosts
+    Mebibytes simulated_memory = 4_GiB;
+    std::chrono::milliseconds simulated_boot{300};
+
+    [[nodiscard]] Mebibytes reserve(Mebibytes memory) const;
+};
+
+/// The error names file, line and key: "batond.toml:12: allocation.levels: ...".
+Result<Config> parse_config(std::string_view text, const std::string& file);
+Result<Config> read_config(const std::string& file);
+
+/// "500ms", "30s", "5min", "12h".
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+} // namespace baton::controller
