@@ -166,6 +166,15 @@ Result<void> Accounts::revoke(const std::string& token_sha256) {
     return commit(change);
 }
 
+Result<void> Accounts::revoke_lasting(const UserName& name) {
+    store::Change change;
+    for (const auto& [sha256, token] : tokens_)
+        if (token.kind == store::TokenRow::Kind::api && token.subject == name.value &&
+            token.expires == WallTime{})
+            change.removed_tokens.push_back(sha256);
+    return commit(change);
+}
+
 bool Accounts::expired(const store::TokenRow& token) const {
     return token.expires != WallTime{} && token.expires <= clock_.wall();
 }

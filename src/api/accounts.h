@@ -44,6 +44,8 @@ class Accounts {
     /// A new token for a person; `life` zero = never expires. The token itself is given out once.
     Result<std::string> issue(const UserName& name, std::chrono::seconds life);
     Result<void> revoke(const std::string& token_sha256);
+    /// Every token of the person that does not expire.
+    Result<void> revoke_lasting(const UserName& name);
     /// The person behind a token, or Errc::unauthenticated.
     [[nodiscard]] Result<Caller> caller(const std::string& token) const;
 

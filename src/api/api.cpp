@@ -98,20 +98,24 @@ Result<void> Api::load() {
     return impl_->context.accounts.load();
 }
 
-Result<std::string> Api::first_admin() {
+Result<std::string> Api::local_admin_token(const std::string& present) {
     Accounts& accounts = impl_->context.accounts;
-    const bool there = std::ranges::any_of(accounts.users(), [](const auto& entry) {
-        return entry.second.role == Role::admin && !entry.second.disabled;
-    });
-    if (there)
+    if (const auto caller = accounts.caller(present); caller && caller->asker == Asker::admin)
         return std::string{};
-    store::UserRow row;
-    row.name = UserName("admin");
-    row.role = Role::admin;
-    auto added = accounts.add(row, "the first start");
-    if (!added)
-        return tl::unexpected(added.error());
-    return accounts.issue(row.name, std::chrono::seconds(0));
+    const UserName admin("admin");
+    if (const store::UserRow* row = accounts.find(admin)) {
+        if (row->disabled || row->role != Role::admin)
+            return fail(Errc::refused, "the user 'admin' is disabled, so it gets no token file",
+                        "use the token or the password of another admin");
+        BATON_TRY(accounts.revoke_lasting(admin));
+    } else {
+        store::UserRow fresh;
+        fresh.name = admin;
+        fresh.role = Role::admin;
+        if (auto added = accounts.add(fresh, "the first start"); !added)
+            return tl::unexpected(added.error());
+    }
+    return accounts.issue(admin, std::chrono::seconds(0));
 }
 
 std::size_t Api::body_limit(std::string_view method, std::string_view path) {

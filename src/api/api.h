@@ -108,9 +108,11 @@ class Api {
     /// Reads people and tokens from the store; once, before the first request.
     Result<void> load();
 
-    /// Makes `admin` if there is no admin yet, and a token for it that does not expire. Empty when
-    /// there was an admin.
-    Result<std::string> first_admin();
+    /// For the token file of whoever may read the state folder. `present` is what the file holds:
+    /// empty back if it is good for an admin. Otherwise a new token that does not expire, for the
+    /// user `admin`, which is made if there is none; former ones of that kind are void.
+    /// Errc::refused when `admin` has been disabled.
+    Result<std::string> local_admin_token(const std::string& present);
 
     void handle(net::Request request, net::Respond respond);
 

@@ -82,6 +82,7 @@ struct Context {
     Throttle by_address;
     std::set<DeskName> desks_in_work; ///< a background call for it is under way
     unsigned hashing = 0;             ///< password hashes under way or waiting
+    std::uint64_t last_event = 0;     ///< a number that the event log has reached at least
     /// Says that the event log grew; wakes those that wait for it.
     std::function<void()> events_grew = [] {};
 

@@ -36,6 +36,8 @@ class EventRoutes {
     /// Answers if there is something to say, or if it `must`.
     bool try_answer(const CallPtr& call, std::uint64_t after, std::size_t limit, bool must);
     Result<std::set<std::string>> own_subjects(const UserName& user);
+    /// Where the log ends now.
+    Result<std::uint64_t> end_of_log();
     void wake();
 
     Context& context_;
@@ -101,12 +103,28 @@ bool EventRoutes::try_answer(const CallPtr& call, std::uint64_t after, std::size
     return true;
 }
 
+Result<std::uint64_t> EventRoutes::end_of_log() {
+    while (true) { // from where it ended when somebody last asked: a page or two
+        auto rows = context_.services.store.events(context_.last_event, most_events);
+        if (!rows)
+            return tl::unexpected(rows.error());
+        if (rows->empty())
+            return context_.last_event;
+        context_.last_event = rows->back().seq;
+    }
+}
+
 void EventRoutes::list(const CallPtr& call) {
     if (auto fine = only_query(call->request.query, {"after", "limit", "wait"}); !fine)
         return call->answer(fine.error());
     constexpr std::int64_t top = std::int64_t{1} << 53;
     const auto& query = call->request.query;
-    auto after = query_number(query, "after", 0, 0, top);
+    if (const auto word = query.find("after"); word != query.end() && word->second == "latest") {
+        const auto end = end_of_log();
+        return end ? call->answer(json::object{{"events", json::array{}}, {"last", *end}})
+                   : call->answer(end.error());
+    }
+    const auto after = query_number(query, "after", 0, 0, top);
     const auto limit = query_number(query, "limit", 100, 1, most_events);
     const auto wait = wait_of(call->request);
     if (!after || !limit || !wait)

@@ -4,6 +4,7 @@ baton_program(baton
         model
         allocation
         osimage
+        net
     LIBRARIES CLI11::CLI11 fmt::fmt Boost::json)
 
 # recipes are found beside the programs: bin/../share/baton/recipes, in the build folder as where it is installed

@@ -49,8 +49,14 @@ int main(int argc, char** argv) {
     app.name("baton");
     app.require_subcommand(1);
     app.set_version_flag("--version", "baton 0.1.0");
+    baton::cli::add_session(app);
+    baton::cli::add_user(app);
+    baton::cli::add_desk(app);
+    baton::cli::add_host(app);
     baton::cli::add_os(app);
     baton::cli::add_plan(app);
+    baton::cli::add_site(app);
+    baton::cli::add_login(app);
 
     try {
         app.parse(argc, argv);

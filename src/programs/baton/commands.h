@@ -27,7 +27,13 @@ T value_or_fail(Result<T> result) {
         return std::move(*result);
 }
 
+void add_desk(CLI::App& app);
+void add_host(CLI::App& app);
+void add_login(CLI::App& app); ///< login, logout
 void add_os(CLI::App& app);
 void add_plan(CLI::App& app);
+void add_session(CLI::App& app);
+void add_site(CLI::App& app); ///< status, events
+void add_user(CLI::App& app);
 
 } // namespace baton::cli

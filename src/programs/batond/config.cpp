@@ -15,8 +15,8 @@
 namespace baton::controller {
 
 Mebibytes Config::reserve(Mebibytes memory) const {
-    return std::max(host_reserve,
-                    Mebibytes(memory.count * static_cast<std::int64_t>(host_reserve_percent) / 100));
+    return std::max(host_reserve, Mebibytes(memory.count *
+                                            static_cast<std::int64_t>(host_reserve_percent) / 100));
 }
 
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
@@ -57,7 +57,8 @@ class Reader {
             return;
         const auto value = node->value_exact<std::int64_t>();
         if (!value || *value < least || *value > most)
-            return wrong(key, *node, fmt::format("is not a whole number from {} to {}", least, most));
+            return wrong(key, *node,
+                         fmt::format("is not a whole number from {} to {}", least, most));
         into = static_cast<T>(*value);
     }
 
@@ -206,11 +207,10 @@ void read_engine(Reader& reader, Config& config) {
     handoff::EngineSettings& engine = config.engine;
     reader.memory("allocation.largest", engine.sizes.largest);
     reader.number("allocation.levels", engine.sizes.levels, 1, 16);
-    reader.require(engine.sizes.largest.halved(engine.sizes.levels - 1).count >= 1 &&
-                       engine.sizes.largest.count % (std::int64_t{1} << (engine.sizes.levels - 1)) ==
-                           0,
-                   "allocation.levels",
-                   "asks for a smallest size that is not a whole number of MiB");
+    reader.require(
+        engine.sizes.largest.halved(engine.sizes.levels - 1).count >= 1 &&
+            engine.sizes.largest.count % (std::int64_t{1} << (engine.sizes.levels - 1)) == 0,
+        "allocation.levels", "asks for a smallest size that is not a whole number of MiB");
     reader.text("allocation.policy", engine.policy);
     reader.memory("allocation.host_reserve", config.host_reserve);
     reader.number("allocation.host_reserve_percent", config.host_reserve_percent, 0, 90);

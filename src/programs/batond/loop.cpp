@@ -14,7 +14,9 @@ std::chrono::nanoseconds steady_now() {
 
 Loop::Loop() : thread_([this] { run(); }) {}
 
-Loop::~Loop() { stop(); }
+Loop::~Loop() {
+    stop();
+}
 
 void Loop::stop() {
     {
@@ -31,7 +33,9 @@ WallTime Loop::wall() const {
         std::chrono::system_clock::now());
 }
 
-std::chrono::nanoseconds Loop::monotonic() const { return steady_now(); }
+std::chrono::nanoseconds Loop::monotonic() const {
+    return steady_now();
+}
 
 handoff::Clock::TimerId Loop::after(std::chrono::nanoseconds delay, std::function<void()> action) {
     TimerId id = 0;
@@ -92,8 +96,8 @@ std::function<void()> Loop::next(std::unique_lock<std::mutex>& lock) {
         if (timers_.empty())
             changed_.wait(lock);
         else
-            changed_.wait_until(lock, std::chrono::steady_clock::time_point(
-                                          timers_.begin()->first.first));
+            changed_.wait_until(
+                lock, std::chrono::steady_clock::time_point(timers_.begin()->first.first));
     }
     return {};
 }

@@ -50,7 +50,9 @@ class Loop : public handoff::Clock {
 class Pool {
   public:
     explicit Pool(unsigned threads);
+
     ~Pool() { stop(); }
+
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 

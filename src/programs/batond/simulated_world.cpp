@@ -110,8 +110,8 @@ void Things::save() const {
     const std::string fresh = path_ + ".new";
     {
         std::ofstream stream(fresh, std::ios::trunc);
-        stream << json::serialize(json::object{
-            {"next_screen", next_screen}, {"desktops", running}, {"desks", kept}});
+        stream << json::serialize(
+            json::object{{"next_screen", next_screen}, {"desktops", running}, {"desks", kept}});
     }
     std::error_code ignored; // a simulation: what cannot be kept is only lost at the next start
     std::filesystem::rename(fresh, path_, ignored);
@@ -208,8 +208,8 @@ class SimulatedWorld : public World,
 
     DesktopInfo* find(const HostId& host, const DesktopId& desktop);
 
-    /// Does `work` on the loop after `time`, one thing after the other for one desktop or desk: what
-    /// was asked for first is done first.
+    /// Does `work` on the loop after `time`, one thing after the other for one desktop or desk:
+    /// what was asked for first is done first.
     void later(const std::string& key, milliseconds time, std::function<void()> work);
 
     Config config_;
@@ -302,8 +302,8 @@ void SimulatedWorld::attach(const HostId& host, const DesktopId& desktop, const 
             const std::lock_guard lock(mutex_);
             const auto at = things_.desks.find(desk.desk);
             if (at == things_.desks.end() || at->second.fence != desk.fence.value) {
-                result = fail(Errc::conflict, fmt::format("the export {} is closed",
-                                                          desk.export_name));
+                result =
+                    fail(Errc::conflict, fmt::format("the export {} is closed", desk.export_name));
             } else if (DesktopInfo* info = find(host, desktop)) {
                 info->desk_attached = true;
                 info->desk_fence = desk.fence;

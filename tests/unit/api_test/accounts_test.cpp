@@ -52,8 +52,20 @@ TEST_F(AccountsTest, ATokenExpiresAndSurvivesARestartUntilThen) {
     EXPECT_EQ(site.ask(site.admin, "GET", "/v1/whoami").status, 200) << "the file's never does";
 }
 
-TEST_F(AccountsTest, TheFirstAdminIsMadeOnce) {
-    EXPECT_EQ(site.api->first_admin().value(), "");
+TEST_F(AccountsTest, TheTokenFileIsKeptWhileItIsGoodAndReplacedWhenItIsLost) {
+    EXPECT_EQ(site.api->local_admin_token(site.admin).value(), "");
+    const std::string fresh = site.api->local_admin_token("").value();
+    EXPECT_EQ(site.ask(fresh, "GET", "/v1/whoami").status, 200);
+    EXPECT_EQ(site.ask(site.admin, "GET", "/v1/whoami").status, 401) << "the lost one is void";
+    site.admin = fresh;
+    const std::string user = site.person("kim");
+    EXPECT_NE(site.api->local_admin_token(user).value(), "") << "a user's token is not good enough";
+}
+
+TEST_F(AccountsTest, ADisabledAdminGetsNoTokenFile) {
+    const std::string second = site.person("second", "admin");
+    ASSERT_EQ(site.ask(second, "POST", "/v1/users/admin/disable").status, 200);
+    EXPECT_EQ(site.api->local_admin_token(site.admin).error().code, Errc::refused);
 }
 
 TEST_F(AccountsTest, BadPeopleAreRefusedWithAReason) {

@@ -174,7 +174,7 @@ struct Site {
                                 [this](const std::string& line) { log.push_back(line); }};
         api = std::make_unique<Api>(services, Settings{});
         EXPECT_TRUE(api->load());
-        admin = api->first_admin().value();
+        admin = api->local_admin_token("").value();
     }
 
     void run_background() {

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "programs/baton/remote.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+/// `baton desk`: one group for both kinds of desks. NAME is a managed desk, kept by the desk server
+/// (managed_desk.cpp); a path with a '/' in it is a detached one, a file here (detached_desk.cpp).
+namespace baton::cli {
+
+struct DeskOptions {
+    std::shared_ptr<ConnectionOptions> connection;
+    std::string target; ///< NAME or ./FILE
+    std::string owner;
+    std::optional<std::int64_t> size_bytes;
+    std::string file; ///< of export and import
+    bool as_json = false;
+};
+
+/// "./kim.desk", "/media/stick/kim.desk": a file, not a name.
+bool is_desk_file(const std::string& target);
+
+/// What a kind of desk can do. Each prints its result, or throws CommandFailed.
+class Desks {
+  public:
+    virtual ~Desks() = default;
+    virtual void create(const DeskOptions& options) = 0;
+    virtual void show(const DeskOptions& options) = 0;
+    virtual void check(const DeskOptions& options) = 0;
+    virtual void remove(const DeskOptions& options) = 0;
+};
+
+std::unique_ptr<Desks> managed_desks();
+
+/// Managed desks alone can be listed, exported to a file and imported from one.
+void list_desks(const DeskOptions& options);
+void export_desk(const DeskOptions& options);
+void import_desk(const DeskOptions& options);
+
+} // namespace baton::cli

@@ -1,0 +1,127 @@
+/// Desks that the desk server keeps, through the controller.
+#include "programs/baton/desk.h"
+#include "programs/baton/output.h"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace json = boost::json;
+
+namespace baton::cli {
+
+namespace {
+
+/// Making and checking an image takes longer than a question.
+constexpr std::chrono::seconds patience{600};
+
+std::string desk_path(const DeskOptions& options) {
+    return "/v1/desks/" + escape(options.target);
+}
+
+void say(const DeskOptions& options, const json::object& answer, const std::string& sentence) {
+    if (options.as_json)
+        fmt::print("{}", pretty(answer));
+    else
+        fmt::print("{}\n", sentence);
+}
+
+class ManagedDesks : public Desks {
+  public:
+    void create(const DeskOptions& options) override {
+        Remote remote(*options.connection, patience);
+        json::object body{{"name", options.target}};
+        if (!options.owner.empty())
+            body["owner"] = options.owner;
+        if (options.size_bytes)
+            body["size_bytes"] = *options.size_bytes;
+        const json::object desk = remote.post("/v1/desks", body);
+        say(options, desk,
+            fmt::format("the desk {} of {} is made, {}", field(desk, "name"), field(desk, "owner"),
+                        bytes_field(desk, "size_bytes")));
+    }
+
+    void show(const DeskOptions& options) override {
+        Remote remote(*options.connection);
+        const json::object desk = remote.get(desk_path(options));
+        say(options, desk,
+            fmt::format("desk      {}\nid        {}\nowner     {}\nsize      {}\nstate     {}\n"
+                        "in use by {}\nfence     {}\nmade      {}",
+                        field(desk, "name"), field(desk, "id"), field(desk, "owner"),
+                        bytes_field(desk, "size_bytes"), field(desk, "state"),
+                        field(desk, "holder") == "-" ? "nobody" : field(desk, "holder"),
+                        field(desk, "fence"), time_field(desk, "created")));
+    }
+
+    void check(const DeskOptions& options) override {
+        Remote remote(*options.connection, patience);
+        const json::object found = remote.post(desk_path(options) + "/check");
+        const bool sound = field(found, "sound") == "true";
+        say(options, found,
+            fmt::format("the desk {} is {}\n{}", options.target, sound ? "sound" : "damaged",
+                        field(found, "report")));
+        if (!sound)
+            throw CommandFailed{Error{Errc::corrupt,
+                                      fmt::format("the desk {} is damaged", options.target),
+                                      "it is not attached until it has been repaired", 0}};
+    }
+
+    void remove(const DeskOptions& options) override {
+        Remote remote(*options.connection, patience);
+        const json::object answer = remote.remove(desk_path(options));
+        say(options, answer, fmt::format("the desk {} is removed", options.target));
+    }
+};
+
+} // namespace
+
+std::unique_ptr<Desks> managed_desks() {
+    return std::make_unique<ManagedDesks>();
+}
+
+void list_desks(const DeskOptions& options) {
+    Remote remote(*options.connection);
+    const json::object answer = remote.get("/v1/desks");
+    if (options.as_json) {
+        fmt::print("{}", pretty(answer.at("desks")));
+        return;
+    }
+    Table table({"DESK", "OWNER", ">SIZE", "STATE", "IN USE BY", "MADE"});
+    for (const json::value& one : answer.at("desks").as_array()) {
+        const json::object& desk = one.get_object();
+        table.add({field(desk, "name"), field(desk, "owner"), bytes_field(desk, "size_bytes"),
+                   field(desk, "state"), field(desk, "holder"), time_field(desk, "created")});
+    }
+    fmt::print("{}", table.empty() ? "no desk yet; make one with: baton desk create NAME\n"
+                                   : table.text());
+}
+
+void export_desk(const DeskOptions& options) {
+    if (std::filesystem::exists(options.file))
+        throw CommandFailed{Error{Errc::already_exists,
+                                  fmt::format("{} is there already", options.file),
+                                  "name another file, or remove that one", 0}};
+    Remote remote(*options.connection, patience);
+    remote.download(desk_path(options) + "/image", options.file);
+    fmt::print("the desk {} is in {}\n", options.target, options.file);
+}
+
+void import_desk(const DeskOptions& options) {
+    std::ifstream stream(options.file, std::ios::binary);
+    if (!stream)
+        throw CommandFailed{fail_errno(errno, "cannot read " + options.file).value()};
+    std::ostringstream content;
+    content << stream.rdbuf();
+    Remote remote(*options.connection, patience);
+    const std::string query = options.owner.empty() ? "" : "?owner=" + escape(options.owner);
+    const json::object desk =
+        remote.put(desk_path(options) + "/image" + query, std::move(content).str());
+    say(options, desk,
+        fmt::format("the desk {} of {} is made from {}", field(desk, "name"), field(desk, "owner"),
+                    options.file));
+}
+
+} // namespace baton::cli
