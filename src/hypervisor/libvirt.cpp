@@ -1,6 +1,8 @@
 #include "hypervisor/libvirt.h"
 
+#include "hypervisor/check_spec.h"
 #include "hypervisor/libvirt_core.h"
+#include "hypervisor/picture.h"
 #include "hypervisor/program.h"
 #include "process/child.h"
 
@@ -68,16 +70,8 @@ Error disk_error(Error error) {
     return error;
 }
 
-Result<void> check(const DesktopSpec& spec) {
-    BATON_TRY(check_desktop_id(spec.id));
-    if (spec.memory < spec.image.minimum_memory)
-        return fail(Errc::invalid_argument,
-                    fmt::format("{} is less than the image {} needs ({})", to_string(spec.memory),
-                                spec.image.id.value, to_string(spec.image.minimum_memory)));
-    if (spec.screen_password.empty())
-        return fail(Errc::invalid_argument, "a desktop's screen needs a password");
-    if (spec.vcpus == 0)
-        return fail(Errc::invalid_argument, "a desktop needs at least one processor");
+/// Whether its files are there and its memory can be had.
+Result<void> check_resources(const DesktopSpec& spec) {
     for (const std::string* file : {&spec.image.disk, &spec.image.kernel, &spec.image.initrd}) {
         struct stat status{};
         if (!file->empty() && ::stat(file->c_str(), &status) != 0)
@@ -194,7 +188,7 @@ Result<DomainHandle> LibvirtHypervisor::need(const DesktopId& desktop) {
 }
 
 Result<DesktopInfo> LibvirtHypervisor::start(const DesktopSpec& spec) {
-    BATON_TRY(check_desktop_id(spec.id));
+    BATON_TRY(check_desktop_spec(spec));
     const auto connection = core_->connection();
     if (!connection)
         return tl::unexpected(connection.error());
@@ -214,7 +208,7 @@ Result<DesktopInfo> LibvirtHypervisor::start(const DesktopSpec& spec) {
         if (const auto running = info(there->get()))
             return *running;
     }
-    BATON_TRY(check(spec));
+    BATON_TRY(check_resources(spec));
     return create(*connection, spec);
 }
 
@@ -432,7 +426,7 @@ Result<std::string> LibvirtHypervisor::screenshot(const DesktopId& desktop) {
         picture.append(buffer.data(), static_cast<std::size_t>(n));
     }
     virStreamFinish(stream.get());
-    return picture;
+    return to_pixmap(std::move(picture));
 }
 
 Result<Acceleration> LibvirtHypervisor::acceleration() {

@@ -169,14 +169,15 @@ void LibvirtCore::gone(const std::string& uuid, const std::string& reason) {
             return;
         desktop = found->first;
         why = found->second.ending.empty() ? reason : found->second.ending;
-        desktops_.erase(found);
         last_consoles_.emplace_back(desktop,
                                     file_tail(files_.console(desktop), kept_console_bytes));
         if (last_consoles_.size() > kept_consoles)
             last_consoles_.erase(last_consoles_.begin());
+        channels_.close(desktop);
+        // under the lock: who finds the desktop unknown finds its files gone, and may start it anew
+        files_.remove(desktop);
+        desktops_.erase(found);
     }
-    channels_.close(desktop);
-    files_.remove(desktop);
     worker_.post([this, desktop, why] { say(Stopped{desktop, why}); });
 }
 

@@ -27,7 +27,7 @@ class SimulatedTime {
 /// Time that passes when it is told to: deterministic, one thread.
 class ManualTime : public SimulatedTime {
   public:
-    explicit ManualTime(WallTime start = WallTime{}) : now_(start) {}
+    explicit ManualTime(WallTime start = WallTime{}) : start_(start) {}
 
     [[nodiscard]] WallTime now() const override;
     void after(std::chrono::nanoseconds delay, std::function<void()> action) override;
@@ -40,7 +40,7 @@ class ManualTime : public SimulatedTime {
     bool step();
 
   private:
-    WallTime now_;
+    WallTime start_;
     std::chrono::nanoseconds elapsed_{0};
     std::multimap<std::chrono::nanoseconds, std::function<void()>> due_;
 };

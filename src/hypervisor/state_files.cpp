@@ -17,7 +17,6 @@ namespace {
 
 // a unix socket's path has 107 characters; ours is <directory>/ch/<desktop id>
 constexpr std::size_t longest_directory = 60;
-constexpr std::size_t longest_id = 40;
 constexpr std::array folders{"overlays", "consoles", "ch", "nvram"};
 
 } // namespace
@@ -82,15 +81,6 @@ std::set<DesktopId> StateFiles::remove_all_but(const std::set<DesktopId>& alive)
         }
     }
     return removed;
-}
-
-Result<void> check_desktop_id(const DesktopId& desktop) {
-    BATON_TRY(check_name("desktop id", desktop.value));
-    if (desktop.value.size() > longest_id)
-        return fail(Errc::invalid_argument,
-                    fmt::format("the desktop id '{}' is longer than {} characters", desktop.value,
-                                longest_id));
-    return {};
 }
 
 std::string file_tail(const std::string& path, std::size_t bytes) {

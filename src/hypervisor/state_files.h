@@ -38,9 +38,6 @@ class StateFiles {
     process::Descriptor lock_;
 };
 
-/// Ids become file and domain names: "d-" (or any two such parts) of [a-z0-9.-], 40 at most.
-Result<void> check_desktop_id(const DesktopId& desktop);
-
 /// The last `bytes` of a file, or of what there is. "" if there is none.
 std::string file_tail(const std::string& path, std::size_t bytes);
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,18 @@ class Events {
             return found.has_value();
         });
         return found;
+    }
+
+    /// Looks at `holds` now and after every event.
+    bool wait_until(const std::function<bool()>& holds, std::chrono::milliseconds deadline) {
+        const auto end = std::chrono::steady_clock::now() + deadline;
+        while (!holds()) {
+            std::unique_lock lock(mutex_);
+            const std::size_t seen = events_.size();
+            if (!changed_.wait_until(lock, end, [&] { return events_.size() != seen; }))
+                return holds();
+        }
+        return true;
     }
 
     [[nodiscard]] std::size_t count(const std::function<bool(const Event&)>& wanted) const {
@@ -78,6 +91,11 @@ class World {
 
     /// Longer than anything takes on a busy machine under emulation.
     static constexpr std::chrono::seconds patience{60};
+
+    /// Looks at `holds` after every event; false: it did not come to hold in time.
+    bool wait_until(const std::function<bool()>& holds) {
+        return events().wait_until(holds, patience);
+    }
 
     bool wait_ready(const DesktopId& desktop) {
         return events()
@@ -122,5 +140,6 @@ class World {
 };
 
 std::unique_ptr<World> make_libvirt_world();
+std::unique_ptr<World> make_simulated_world();
 
 } // namespace baton::hypervisor::contract

@@ -1,0 +1,36 @@
+#include "hypervisor/check_spec.h"
+
+#include <fmt/format.h>
+
+namespace baton::hypervisor {
+
+namespace {
+
+constexpr std::size_t longest_id = 40;
+
+} // namespace
+
+Result<void> check_desktop_id(const DesktopId& desktop) {
+    BATON_TRY(check_name("desktop id", desktop.value));
+    if (desktop.value.size() > longest_id)
+        return fail(Errc::invalid_argument,
+                    fmt::format("the desktop id '{}' is longer than {} characters", desktop.value,
+                                longest_id));
+    return {};
+}
+
+Result<void> check_desktop_spec(const DesktopSpec& spec) {
+    BATON_TRY(check_desktop_id(spec.id));
+    if (spec.memory < spec.image.minimum_memory)
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} is less than the OS image {} needs ({})",
+                                to_string(spec.memory), spec.image.id.value,
+                                to_string(spec.image.minimum_memory)));
+    if (spec.screen_password.empty())
+        return fail(Errc::invalid_argument, "a desktop's screen needs a password");
+    if (spec.vcpus == 0)
+        return fail(Errc::invalid_argument, "a desktop needs at least one processor");
+    return {};
+}
+
+} // namespace baton::hypervisor
