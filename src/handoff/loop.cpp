@@ -1,8 +1,8 @@
-#include "programs/batond/loop.h"
+#include "handoff/loop.h"
 
 #include <future>
 
-namespace baton::controller {
+namespace baton::handoff {
 
 namespace {
 
@@ -37,7 +37,7 @@ std::chrono::nanoseconds Loop::monotonic() const {
     return steady_now();
 }
 
-handoff::Clock::TimerId Loop::after(std::chrono::nanoseconds delay, std::function<void()> action) {
+Clock::TimerId Loop::after(std::chrono::nanoseconds delay, std::function<void()> action) {
     TimerId id = 0;
     {
         const std::lock_guard lock(mutex_);
@@ -180,4 +180,4 @@ void InOrder::go_on(const std::string& key) {
     pool_.run([this, key] { go_on(key); });
 }
 
-} // namespace baton::controller
+} // namespace baton::handoff
