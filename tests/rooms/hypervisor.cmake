@@ -5,3 +5,4 @@ set_tests_properties(hypervisor_contract PROPERTIES RUN_SERIAL TRUE FIXTURES_REQ
     ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
 baton_test(hypervisor_domain_test KIND unit ROOMS hypervisor LIBRARIES rapidcheck)
 baton_test(hypervisor_simulated_test KIND unit ROOMS hypervisor LIBRARIES rapidcheck)
+baton_test(hypervisor_kvm_probe_test KIND integration ROOMS hypervisor process TIMEOUT 120)
