@@ -53,9 +53,10 @@ class ThreadDialer : public Dialer {
         std::mt19937_64 random(std::random_device{}());
         std::uniform_real_distribution<double> chance(0.0, 1.0);
         while (true) {
-            if (const auto why = one_link())
-                complain(*why);
+            const auto why = one_link();
             std::unique_lock lock(shared_->mutex);
+            if (why && !shared_->stopping)
+                complain(*why);
             if (shared_->changed.wait_for(lock, backoff_.next(chance(random)),
                                           [this] { return shared_->stopping; }))
                 return;
