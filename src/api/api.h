@@ -33,14 +33,15 @@ class DeskAdmin {
   public:
     virtual ~DeskAdmin() = default;
     /// `size_bytes` 0: the site's desk size.
-    virtual Result<DeskFacts> create(const DeskName& name, std::int64_t size_bytes) = 0;
-    virtual Result<DeskFacts> inspect(const DeskName& name) = 0;
+    virtual Result<DeskFacts> create(const DeskName& name, const UserName& owner,
+                                     std::int64_t size_bytes) = 0;
     virtual Result<DeskCheck> check(const DeskName& name) = 0;
     virtual Result<void> remove(const DeskName& name) = 0;
     /// Answers with the image as a file, or with an error. Called on any thread.
     virtual void export_image(const DeskName& name, net::Respond respond) = 0;
     /// `request.body` is the image.
-    virtual Result<DeskFacts> import_image(const DeskName& name, const net::Request& request) = 0;
+    virtual Result<DeskFacts> import_image(const DeskName& name, const UserName& owner,
+                                           const net::Request& request) = 0;
 };
 
 /// The library of OS images on the boot server.

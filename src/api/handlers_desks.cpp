@@ -158,7 +158,8 @@ void DeskRoutes::create(const CallPtr& call) {
         return call->answer(person.error());
     DeskAdmin& desks = context_.services.desks;
     work_on<DeskFacts>(
-        name, [&desks, name, size] { return desks.create(name, size.value_or(0)); },
+        name,
+        [&desks, name, person, size] { return desks.create(name, *person, size.value_or(0)); },
         [this, call, name, person](const Result<DeskFacts>& facts) {
             save_new(call, name, *person, facts, "created");
         });
@@ -282,7 +283,8 @@ void DeskRoutes::import_image(const CallPtr& call) {
         return call->answer(person.error());
     DeskAdmin& desks = context_.services.desks;
     work_on<DeskFacts>(
-        name, [&desks, name, call] { return desks.import_image(name, call->request); },
+        name,
+        [&desks, name, person, call] { return desks.import_image(name, *person, call->request); },
         [this, call, name, person](const Result<DeskFacts>& facts) {
             save_new(call, name, *person, facts, "imported");
         });

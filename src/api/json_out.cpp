@@ -216,6 +216,9 @@ json::object to_json(const handoff::HostView& host) {
         const json::value* value = object ? object->if_contains(name) : nullptr;
         return value ? *value : json::value(nullptr);
     };
+    json::value acceleration = nullptr;
+    if (!fact("kvm").is_null())
+        acceleration = json::object{{"kvm", fact("kvm")}, {"reason", fact("acceleration")}};
     std::string_view state = "up";
     if (!row.joined)
         state = "invited";
@@ -236,7 +239,7 @@ json::object to_json(const handoff::HostView& host) {
             {"connected", host.connected},
             {"last_seen", to_json(row.last_seen)},
             {"processors", fact("processors")},
-            {"acceleration", fact("acceleration")},
+            {"acceleration", acceleration},
             {"agent_version", fact("agent_version")},
             {"certificate_sha256", text_or_null(row.certificate_sha256)}};
 }

@@ -11,3 +11,5 @@ baton_program(baton
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/share/baton")
 file(CREATE_LINK "${CMAKE_SOURCE_DIR}/src/osimage/recipes" "${CMAKE_BINARY_DIR}/share/baton/recipes" SYMBOLIC)
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/src/osimage/recipes" DESTINATION share/baton USE_SOURCE_PERMISSIONS)
+install(FILES "${CMAKE_SOURCE_DIR}/packaging/completion/baton.bash" DESTINATION share/bash-completion/completions
+    RENAME baton)

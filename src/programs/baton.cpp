@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
     baton::cli::add_plan(app);
     baton::cli::add_site(app);
     baton::cli::add_login(app);
+    baton::cli::add_completion(app);
 
     try {
         app.parse(argc, argv);

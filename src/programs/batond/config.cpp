@@ -148,6 +148,8 @@ class Reader {
         return fail(Errc::invalid_argument, problem_, "docs/configuration.md lists every key");
     }
 
+    [[nodiscard]] const std::set<std::string>& known() const { return known_; }
+
   private:
     const toml::node* find(const std::string& key) {
         known_.insert(key);
@@ -254,6 +256,15 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
     read_engine(reader, config);
     BATON_TRY(reader.result());
     return config;
+}
+
+std::vector<std::string> config_keys() {
+    const toml::table nothing;
+    Config config;
+    Reader reader(nothing, "");
+    read_site(reader, config);
+    read_engine(reader, config);
+    return {reader.known().begin(), reader.known().end()};
 }
 
 Result<Config> read_config(const std::string& file) {

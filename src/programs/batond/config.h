@@ -60,6 +60,9 @@ struct Config {
 Result<Config> parse_config(std::string_view text, const std::string& file);
 Result<Config> read_config(const std::string& file);
 
+/// Every key there is, "listen.port": the documentation is held to it.
+std::vector<std::string> config_keys();
+
 /// "500ms", "30s", "5min", "12h".
 Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 

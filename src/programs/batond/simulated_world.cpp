@@ -199,12 +199,13 @@ class SimulatedWorld : public World,
                handoff::Done<void> done) override;
     void remove(const SessionId&, handoff::Done<void> done) override;
     // DeskAdmin
-    Result<api::DeskFacts> create(const DeskName& name, std::int64_t size) override;
-    Result<api::DeskFacts> inspect(const DeskName& name) override;
+    Result<api::DeskFacts> create(const DeskName& name, const UserName& owner,
+                                  std::int64_t size) override;
     Result<api::DeskCheck> check(const DeskName& name) override;
     Result<void> remove(const DeskName& name) override;
     void export_image(const DeskName& name, net::Respond respond) override;
-    Result<api::DeskFacts> import_image(const DeskName& name, const net::Request&) override;
+    Result<api::DeskFacts> import_image(const DeskName& name, const UserName& owner,
+                                        const net::Request&) override;
 
     DesktopInfo* find(const HostId& host, const DesktopId& desktop);
 
@@ -415,7 +416,8 @@ void SimulatedWorld::remove(const SessionId& session, handoff::Done<void> done) 
     later("route " + session.value, call_time, [done] { done({}); });
 }
 
-Result<api::DeskFacts> SimulatedWorld::create(const DeskName& name, std::int64_t size) {
+Result<api::DeskFacts> SimulatedWorld::create(const DeskName& name, const UserName&,
+                                              std::int64_t size) {
     const std::lock_guard lock(mutex_);
     if (things_.desks.contains(name))
         return fail(Errc::already_exists,
@@ -428,17 +430,11 @@ Result<api::DeskFacts> SimulatedWorld::create(const DeskName& name, std::int64_t
     return api::DeskFacts{desk.id, desk.size_bytes};
 }
 
-Result<api::DeskFacts> SimulatedWorld::inspect(const DeskName& name) {
-    const std::lock_guard lock(mutex_);
-    const auto at = things_.desks.find(name);
-    if (at == things_.desks.end())
-        return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
-    return api::DeskFacts{at->second.id, at->second.size_bytes};
-}
-
 Result<api::DeskCheck> SimulatedWorld::check(const DeskName& name) {
-    return inspect(name).map(
-        [](const api::DeskFacts&) { return api::DeskCheck{true, "simulated: nothing to check"}; });
+    const std::lock_guard lock(mutex_);
+    if (!things_.desks.contains(name))
+        return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
+    return api::DeskCheck{true, "simulated: nothing to check"};
 }
 
 Result<void> SimulatedWorld::remove(const DeskName& name) {
@@ -454,7 +450,8 @@ void SimulatedWorld::export_image(const DeskName&, net::Respond respond) {
         Error{Errc::unsupported, "a simulated desk has no image to export", "", 0}));
 }
 
-Result<api::DeskFacts> SimulatedWorld::import_image(const DeskName&, const net::Request&) {
+Result<api::DeskFacts> SimulatedWorld::import_image(const DeskName&, const UserName&,
+                                                    const net::Request&) {
     return fail(Errc::unsupported, "a simulated desk server cannot import an image");
 }
 

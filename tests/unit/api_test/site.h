@@ -72,15 +72,13 @@ class FakeDesks : public DeskAdmin {
     std::map<DeskName, DeskFacts> images;
     std::optional<Error> broken;
 
-    Result<DeskFacts> create(const DeskName& name, std::int64_t size) override {
+    Result<DeskFacts> create(const DeskName& name, const UserName&, std::int64_t size) override {
         if (broken)
             return tl::unexpected(*broken);
         if (images.contains(name))
             return fail(Errc::already_exists, "there is an image of that name");
         return images[name] = {DeskId("id-of-" + name.value), size == 0 ? 1 << 30 : size};
     }
-
-    Result<DeskFacts> inspect(const DeskName& name) override { return images.at(name); }
 
     Result<DeskCheck> check(const DeskName&) override {
         if (broken)
@@ -102,7 +100,8 @@ class FakeDesks : public DeskAdmin {
         respond(response);
     }
 
-    Result<DeskFacts> import_image(const DeskName& name, const net::Request& request) override {
+    Result<DeskFacts> import_image(const DeskName& name, const UserName&,
+                                   const net::Request& request) override {
         return images[name] = {DeskId("imported"), static_cast<std::int64_t>(request.body.size())};
     }
 };

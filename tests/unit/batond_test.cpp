@@ -1,0 +1,199 @@
+#include "programs/batond/config.h"
+#include "programs/batond/loop.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <future>
+#include <sstream>
+
+namespace baton::controller {
+namespace {
+
+std::string file(const std::string& path) {
+    std::ifstream stream(std::string(BATON_SOURCE) + "/" + path);
+    std::ostringstream text;
+    text << stream.rdbuf();
+    return text.str();
+}
+
+std::string complaint(const std::string& text) {
+    const auto config = parse_config(text, "batond.toml");
+    return config ? "fine" : config.error().what;
+}
+
+TEST(BatondConfig, TheSampleSaysEveryKeyAndItsDefault) {
+    const std::string sample = file("packaging/batond.toml");
+    const auto config = parse_config(sample, "packaging/batond.toml");
+    ASSERT_TRUE(config) << config.error().message();
+    const Config otherwise;
+    EXPECT_EQ(config->addresses, otherwise.addresses);
+    EXPECT_EQ(config->port, otherwise.port);
+    EXPECT_EQ(config->local_socket, otherwise.local_socket);
+    EXPECT_EQ(config->state_dir, otherwise.state_dir);
+    EXPECT_EQ(config->desk_server, otherwise.desk_server);
+    EXPECT_EQ(config->desk_size_bytes, otherwise.desk_size_bytes);
+    EXPECT_EQ(config->helper_socket, otherwise.helper_socket);
+    EXPECT_EQ(config->host_reserve, otherwise.host_reserve);
+    EXPECT_EQ(config->host_reserve_percent, otherwise.host_reserve_percent);
+    EXPECT_EQ(config->login_life, otherwise.login_life);
+    EXPECT_EQ(config->invitation_life, otherwise.invitation_life);
+    EXPECT_EQ(config->simulated_boot, otherwise.simulated_boot);
+    const handoff::EngineSettings usual;
+    EXPECT_EQ(config->engine.sizes.largest, usual.sizes.largest);
+    EXPECT_EQ(config->engine.sizes.levels, usual.sizes.levels);
+    EXPECT_EQ(config->engine.policy, usual.policy);
+    EXPECT_EQ(config->engine.grace, usual.grace);
+    EXPECT_EQ(config->engine.not_now_delay, usual.not_now_delay);
+    EXPECT_EQ(config->engine.close_grace, usual.close_grace);
+    EXPECT_EQ(config->engine.waiting_deadline, usual.waiting_deadline);
+    EXPECT_EQ(config->engine.ready_deadline, usual.ready_deadline);
+    EXPECT_EQ(config->engine.host_lost_after, usual.host_lost_after);
+    EXPECT_EQ(config->engine.screen_password_life, usual.screen_password_life);
+    EXPECT_EQ(config->engine.first_listen_port, usual.first_listen_port);
+    EXPECT_EQ(config->engine.last_listen_port, usual.last_listen_port);
+    std::string section;
+    std::set<std::string> said;
+    std::istringstream lines(sample);
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with('['))
+            section = line.substr(1, line.find(']') - 1);
+        else if (!line.starts_with('#') && line.find(" = ") != std::string::npos)
+            said.insert(section + "." + line.substr(0, line.find(' ')));
+    }
+    for (const std::string& key : config_keys())
+        EXPECT_TRUE(said.contains(key)) << key << " is not in packaging/batond.toml";
+}
+
+TEST(BatondConfig, EveryKeyIsDocumented) {
+    const std::string text = file("docs/configuration.md");
+    for (const std::string& key : config_keys())
+        EXPECT_NE(text.find("`" + key + "`"), std::string::npos) << key;
+}
+
+TEST(BatondConfig, MistakesAreNamedWithFileLineAndKey) {
+    EXPECT_EQ(complaint("[listen]\n\nport = \"high\"\n"),
+              "batond.toml:3: listen.port: is not a whole number from 0 to 65535");
+    EXPECT_EQ(complaint("[listen]\nprot = 1\n"),
+              "batond.toml:2: listen.prot: is not a key of Baton's");
+    EXPECT_EQ(complaint("[lisen]\nport = 1\n"),
+              "batond.toml:2: lisen.port: is not a key of Baton's");
+    EXPECT_EQ(complaint("port = 1\n"), "batond.toml:1: port: is not a key of Baton's");
+    EXPECT_NE(complaint("[handoff]\ngrace = \"soon\"").find("batond.toml:2: handoff.grace"),
+              std::string::npos);
+    EXPECT_NE(complaint("[allocation]\nlargest = \"4\"").find("no unit"), std::string::npos);
+    EXPECT_NE(complaint("[allocation]\nlargest = \"100MiB\"\nlevels = 5").find("smallest size"),
+              std::string::npos);
+    EXPECT_NE(complaint("[allocation]\nlevels = 0").find("allocation.levels"), std::string::npos);
+    EXPECT_NE(complaint("[routing]\nfirst_port = 7000\nlast_port = 6000").find("is before"),
+              std::string::npos);
+    EXPECT_NE(complaint("[process]\nlog_level = \"loud\"").find("debug"), std::string::npos);
+    EXPECT_NE(complaint("[listen]\naddress = [1]").find("not text"), std::string::npos);
+    EXPECT_NE(complaint("[listen").find("batond.toml:1"), std::string::npos);
+    EXPECT_EQ(complaint(""), "fine");
+    EXPECT_EQ(read_config("/nowhere/batond.toml").error().code, Errc::not_found);
+}
+
+RC_GTEST_PROP(BatondConfig, AnyBytesAreReadOrRefused, (const std::string& bytes)) {
+    (void)parse_config(bytes, "x");
+    (void)parse_duration(bytes);
+}
+
+TEST(BatondConfig, Durations) {
+    using std::chrono::milliseconds;
+    EXPECT_EQ(parse_duration("500ms").value(), milliseconds(500));
+    EXPECT_EQ(parse_duration("5min").value(), milliseconds(300'000));
+    EXPECT_EQ(parse_duration("0s").value(), milliseconds(0));
+    for (const char* wrong : {"", "5", "s", "-1s", "5 s", "1m", "99999999999999d", "1e3s"})
+        EXPECT_FALSE(parse_duration(wrong)) << wrong;
+}
+
+TEST(BatondConfig, TheReserveIsTheLargerOfBoth) {
+    const Config config;
+    EXPECT_EQ(config.reserve(4_GiB), 1_GiB);
+    EXPECT_EQ(config.reserve(100_GiB), 10_GiB);
+    EXPECT_EQ(parse_config("[allocation]\nno_host_reserve = true", "x")->reserve(4_GiB),
+              Mebibytes(0));
+}
+
+TEST(Loop, ActionsRunInOrderAndTimersWhenTheyAreDue) {
+    std::vector<int> order; // outlives the loop's thread
+    Loop loop;
+    std::promise<void> done;
+    loop.post([&] {
+        loop.after(std::chrono::milliseconds(2), [&] {
+            order.push_back(3);
+            done.set_value();
+        });
+        loop.after(std::chrono::nanoseconds(0), [&] { order.push_back(2); });
+        order.push_back(0);
+    });
+    loop.post([&] { order.push_back(1); });
+    done.get_future().wait();
+    loop.stop();
+    ASSERT_EQ(order.size(), 4U);
+    EXPECT_EQ(order.front(), 0);
+    EXPECT_EQ(order.back(), 3);
+}
+
+TEST(Loop, ACancelledTimerNeverRuns) {
+    std::atomic<bool> ran = false;
+    Loop loop;
+    loop.run_and_wait([&] {
+        const auto timer = loop.after(std::chrono::milliseconds(1), [&] { ran = true; });
+        loop.cancel(timer);
+        loop.cancel(timer); // again, and of one that is unknown: nothing happens
+    });
+    std::promise<void> later;
+    loop.after(std::chrono::milliseconds(5), [&] { later.set_value(); });
+    later.get_future().wait();
+    EXPECT_FALSE(ran);
+}
+
+TEST(Loop, AnActionMayOwnWhatCancelsATimer) {
+    Loop loop;
+
+    struct Canceller {
+        Loop& loop;
+        handoff::Clock::TimerId other;
+
+        ~Canceller() { loop.cancel(other); }
+    };
+
+    const auto far = loop.after(std::chrono::hours(1), [] {});
+    auto canceller = std::make_shared<Canceller>(loop, far);
+    const auto owner = loop.after(std::chrono::hours(1), [canceller] {});
+    canceller.reset();
+    loop.cancel(owner);
+    loop.run_and_wait([] {});
+}
+
+TEST(InOrder, CallsOfOneKeyRunInOrderAndKeysSideBySide) {
+    Pool pool(4);
+    InOrder in_order(pool);
+    std::mutex mutex;
+    std::map<std::string, std::vector<int>> ran;
+    std::atomic<int> left = 300;
+    std::promise<void> done;
+    for (int i = 0; i < 100; ++i)
+        for (const char* key : {"a", "b", "c"})
+            in_order.run(key, [&, i, key] {
+                {
+                    const std::lock_guard lock(mutex);
+                    ran[key].push_back(i);
+                }
+                if (--left == 0)
+                    done.set_value();
+            });
+    done.get_future().wait();
+    pool.stop();
+    for (const auto& [key, numbers] : ran)
+        EXPECT_TRUE(std::ranges::is_sorted(numbers)) << key;
+}
+
+} // namespace
+} // namespace baton::controller
