@@ -1,6 +1,7 @@
 #include "hypervisor/libvirt.h"
 
 #include "hypervisor/check_spec.h"
+#include "hypervisor/kvm_probe.h"
 #include "hypervisor/libvirt_core.h"
 #include "hypervisor/picture.h"
 #include "hypervisor/program.h"
@@ -28,6 +29,7 @@ namespace {
 
 constexpr std::size_t largest_screenshot = 64UL * 1024 * 1024;
 constexpr std::chrono::milliseconds reach_deadline = 3s;
+constexpr std::chrono::milliseconds probe_deadline = 5s;
 
 std::string new_uuid() {
     std::array<unsigned char, 16> bytes{};
@@ -156,6 +158,8 @@ class LibvirtHypervisor final : public Hypervisor {
     Result<DomainHandle> need(const DesktopId& desktop);
 
     std::shared_ptr<LibvirtCore> core_;
+    std::mutex acceleration_mutex_;
+    std::optional<Acceleration> acceleration_;
 };
 
 std::optional<DesktopInfo> LibvirtHypervisor::info(virDomain* domain) {
@@ -430,7 +434,13 @@ Result<std::string> LibvirtHypervisor::screenshot(const DesktopId& desktop) {
 }
 
 Result<Acceleration> LibvirtHypervisor::acceleration() {
-    return Acceleration{false, "emulation (TCG): KVM has not been probed"};
+    if (!core_->settings().allow_kvm)
+        return Acceleration{false, "emulation: KVM is switched off in this host's configuration"};
+    const std::scoped_lock lock(acceleration_mutex_);
+    if (!acceleration_)
+        acceleration_ = probe_kvm_once(core_->files().probe(), core_->settings().state_directory,
+                                       probe_deadline);
+    return *acceleration_;
 }
 
 } // namespace

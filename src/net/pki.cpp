@@ -232,6 +232,21 @@ Result<CertificateInfo> inspect_certificate_file(const std::string& path) {
     return info;
 }
 
+Result<void> check_certificate(const std::string& certificate_pem, const std::string& key_pem,
+                               const std::string& authority_pem) {
+    const auto certificate = certificate_from_pem(certificate_pem);
+    const auto authority = certificate_from_pem(authority_pem);
+    if (!certificate || !authority)
+        return openssl_failed("this is not a PEM certificate", Errc::corrupt);
+    const auto bio = reader(key_pem);
+    const KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+    if (!key || X509_check_private_key(certificate.get(), key.get()) != 1)
+        return openssl_failed("the certificate belongs to another key", Errc::corrupt);
+    if (X509_verify(certificate.get(), X509_get0_pubkey(authority.get())) != 1)
+        return openssl_failed("the certificate comes from another CA", Errc::corrupt);
+    return {};
+}
+
 // ---- requests -----------------------------------------------------------------------------------
 
 Result<SigningRequest> make_signing_request(const std::string& common_name) {

@@ -47,6 +47,10 @@ struct CertificateAndKey {
 Result<CertificateInfo> inspect_certificate(const std::string& pem);
 Result<CertificateInfo> inspect_certificate_file(const std::string& path);
 
+/// Errc::corrupt: the key is another's, or the certificate was not issued by that authority.
+Result<void> check_certificate(const std::string& certificate_pem, const std::string& key_pem,
+                               const std::string& authority_pem);
+
 struct SigningRequest {
     std::string key_pem;
     std::string csr_pem;

@@ -11,14 +11,16 @@ PORT_NAME = "org.baton.guest.0"
 CELLS = 30
 
 
-def command_line(image, folder, memory_mib):
-    """What QEMU is started with. `image`: the folder that a recipe made; `folder`: sockets, console and overlay."""
-    with open(f"{image}/recipe.json", encoding="utf-8") as file:
+def command_line(image, folder, memory_mib, screen=None):
+    """What QEMU is started with. `image`: the folder that a recipe made, or one of a library; `folder`: sockets, console
+    and overlay; `screen`: what -vnc takes, a unix socket in `folder` if not given."""
+    description = next(path for path in (f"{image}/recipe.json", f"{image}/manifest.json") if os.path.exists(path))
+    with open(description, encoding="utf-8") as file:
         recipe = json.load(file)
     return [
         "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-no-user-config",
         "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", str(memory_mib),
-        "-vga", "none", "-device", "VGA,vgamem_mb=16", "-display", "none", "-vnc", f"unix:{folder}/vnc",
+        "-vga", "none", "-device", "VGA,vgamem_mb=16", "-display", "none", "-vnc", screen or f"unix:{folder}/vnc",
         "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci",
         "-serial", f"file:{folder}/console", "-qmp", f"unix:{folder}/qmp,server=on,wait=off",
         "-blockdev", f"driver=qcow2,node-name=root,file.driver=file,file.filename={folder}/overlay.qcow2",
@@ -69,15 +71,16 @@ class Lines:
 
 
 class Desktop:
-    def __init__(self, image, folder, memory_mib=512):
+    def __init__(self, image, folder, memory_mib=512, screen=None, prefix=()):
+        """`prefix`: words before QEMU's own, such as those that enter a network namespace."""
         self.folder = folder
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{image}/disk.qcow2", "-F", "qcow2",
                         f"{folder}/overlay.qcow2"], check=True)
         self.started = time.monotonic()
         # the log is a file and not a pipe: nobody reads it while the machine runs
         self.log = open(f"{folder}/qemu.log", "wb")
-        self.process = subprocess.Popen(command_line(image, folder, memory_mib), stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([*prefix, *command_line(image, folder, memory_mib, screen)],
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
             self.qmp_socket = Lines(f"{folder}/qmp", self.started + 10)
             self.qmp_socket.receive(10)

@@ -3,3 +3,6 @@ baton_test(hypervisor_contract KIND integration ROOMS hypervisor process TIMEOUT
     WRAPPER "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --)
 set_tests_properties(hypervisor_contract PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
     ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
+baton_test(hypervisor_domain_test KIND unit ROOMS hypervisor LIBRARIES rapidcheck)
+baton_test(hypervisor_simulated_test KIND unit ROOMS hypervisor LIBRARIES rapidcheck)
+baton_test(hypervisor_kvm_probe_test KIND integration ROOMS hypervisor process TIMEOUT 120)

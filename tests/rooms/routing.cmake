@@ -5,3 +5,11 @@ baton_test(routing_helper_protocol_test KIND unit ROOMS routing LIBRARIES rapidc
 baton_test(routing_network_test KIND integration ROOMS routing process
     WRAPPER "${CMAKE_SOURCE_DIR}/tests/support/with-routing-network")
 target_sources(routing_network_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/namespaced_tcp.cpp")
+
+# a real viewer, real guests
+if(TEST tiny_image)
+    baton_script_test(routing_viewer_test KIND integration TIMEOUT 300
+        COMMAND "${CMAKE_SOURCE_DIR}/tests/support/with-routing-network"
+            "${CMAKE_SOURCE_DIR}/tests/integration/routing_viewer_test")
+    set_tests_properties(routing_viewer_test PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image)
+endif()

@@ -1,0 +1,103 @@
+/// `baton-hostd`: the host's agent. Parsing and wiring only.
+#include "programs/baton_hostd/commands.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+#include <functional>
+
+namespace {
+
+using baton::Errc;
+
+/// As for `baton` (docs/cli.md).
+int exit_status(Errc code) {
+    switch (code) {
+    case Errc::invalid_argument:
+        return 2;
+    case Errc::not_found:
+        return 3;
+    case Errc::refused:
+    case Errc::full:
+        return 4;
+    case Errc::busy:
+    case Errc::conflict:
+    case Errc::already_exists:
+        return 5;
+    case Errc::unauthenticated:
+    case Errc::forbidden:
+        return 6;
+    case Errc::unavailable:
+    case Errc::timeout:
+        return 7;
+    case Errc::corrupt:
+        return 8;
+    case Errc::io:
+        return 9;
+    case Errc::unsupported:
+        return 10;
+    case Errc::cancelled:
+        return 11;
+    case Errc::internal:
+        break;
+    }
+    return 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"Baton's host agent: starts and stops desktops on this machine for a controller."};
+    app.name("baton-hostd");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "baton-hostd 0.1.0");
+
+    baton::hostd::JoinOptions options;
+    std::string memory;
+    auto* join =
+        app.add_subcommand("join", "Join a controller with a token of 'baton host invite'");
+    join->add_option("--token", options.token, "The token")->required();
+    join->add_option("--controller", options.controller,
+                     "https://ADDRESS:PORT, if it is not the token's");
+    join->add_option("--name", options.name, "The host's name (default: this machine's)");
+    join->add_option("--state", options.state_directory, "Where certificates and state are kept")
+        ->capture_default_str();
+    join->add_option("--address", options.address,
+                     "Where the boot server reaches its screens (default: towards the controller)");
+    join->add_option("--memory", memory, "What it offers, like 12GiB (default: all of it)");
+    join->add_flag("--replace", options.replace, "Although it has joined before");
+
+    std::string config = "/etc/baton/hostd.toml";
+    auto* run = app.add_subcommand("run", "Serve the controller until SIGTERM");
+    run->add_option("--config", config, "The configuration")->capture_default_str();
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int status = app.exit(error);
+        return status == 0 ? 0 : exit_status(Errc::invalid_argument);
+    }
+    const auto act = [&]() -> baton::Result<void> {
+        if (run->parsed())
+            return baton::hostd::run(config);
+        if (!memory.empty()) {
+            auto size = baton::parse_mebibytes(memory);
+            if (!size)
+                return tl::unexpected(size.error());
+            options.memory = *size;
+        }
+        return baton::hostd::join(options);
+    };
+    try {
+        if (const auto done = act(); !done) {
+            fmt::print(stderr, "baton-hostd: {}\n", done.error().message());
+            return exit_status(done.error().code);
+        }
+        return 0;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "baton-hostd: this is a fault of Baton's own: {}\n", error.what());
+        return exit_status(Errc::internal);
+    }
+}

@@ -1,0 +1,59 @@
+#include "programs/baton_hostd/commands.h"
+
+#include <fmt/format.h>
+
+#include <arpa/inet.h>
+#include <array>
+#include <fstream>
+#include <memory>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace baton::hostd {
+
+std::string pki_folder(const std::string& state_directory) {
+    return state_directory + "/pki";
+}
+
+Result<Mebibytes> physical_memory() {
+    std::ifstream file("/proc/meminfo");
+    std::string key;
+    std::int64_t kibibytes = 0;
+    std::string rest;
+    while (file >> key >> kibibytes && std::getline(file, rest))
+        if (key == "MemTotal:" && kibibytes >= 1024)
+            return Mebibytes(kibibytes / 1024);
+    return fail(Errc::unsupported, "/proc/meminfo does not say how much memory this machine has",
+                "give it with --memory, or in hostd.toml");
+}
+
+Result<std::string> address_towards(const std::string& host, std::uint16_t port) {
+    addrinfo hints{};
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = SOCK_DGRAM;
+    addrinfo* found = nullptr;
+    if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found))
+        return fail(Errc::unavailable,
+                    fmt::format("no machine is called '{}': {}", host, ::gai_strerror(error)),
+                    "check the name, or give an address");
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
+    // Connecting a datagram socket sends nothing; it only asks for the route.
+    const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket < 0)
+        return fail_errno(errno, "cannot make a socket");
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    const bool known = ::connect(socket, found->ai_addr, found->ai_addrlen) == 0 &&
+                       ::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &size) == 0;
+    const int why = errno;
+    ::close(socket);
+    if (!known)
+        return fail_errno(why, fmt::format("there is no way to {}", host),
+                          "check the network and the address");
+    std::array<char, INET_ADDRSTRLEN> text{};
+    ::inet_ntop(AF_INET, &own.sin_addr, text.data(), text.size());
+    return std::string(text.data());
+}
+
+} // namespace baton::hostd

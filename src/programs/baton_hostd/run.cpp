@@ -1,0 +1,243 @@
+#include "process/run.h"
+
+#include "handoff/loop.h"
+#include "hostlink/agent.h"
+#include "hostlink/config.h"
+#include "hostlink/dialer.h"
+#include "hostlink/images.h"
+#include "hostlink/protocol.h"
+#include "hypervisor/libvirt.h"
+#include "net/http_text.h"
+#include "net/pki.h"
+#include "programs/baton_hostd/commands.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+namespace baton::hostd {
+
+namespace {
+
+using hostlink::HostConfig;
+
+constexpr const char* version = "0.1.0";
+
+void set_log_level(const std::string& level) {
+    spdlog::set_level(level == "debug"     ? spdlog::level::debug
+                      : level == "warning" ? spdlog::level::warn
+                      : level == "error"   ? spdlog::level::err
+                                           : spdlog::level::info);
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+}
+
+/// One agent for each state folder; held until the process ends.
+Result<void> lock_state(const std::string& folder) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    const auto path = folder + "/lock";
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0)
+        return fail_errno(errno, "cannot write in the state folder " + folder,
+                          "run it as root, or name another folder in hostd.toml");
+    if (::flock(file, LOCK_EX | LOCK_NB) != 0)
+        return fail(Errc::busy, "another baton-hostd works with " + folder,
+                    "stop it first, or name another folder in hostd.toml");
+    return {};
+}
+
+struct Identity {
+    net::TlsFiles files;
+    HostId host;
+};
+
+Result<Identity> identity(const HostConfig& config) {
+    const auto folder = pki_folder(config.state_directory);
+    Identity own;
+    own.files = {folder + "/client-cert.pem", folder + "/client-key.pem", folder + "/ca-cert.pem"};
+    const auto certificate = net::inspect_certificate_file(own.files.certificate);
+    if (!certificate && certificate.error().code == Errc::not_found)
+        return fail(Errc::not_found,
+                    "this host has not joined a controller: there is no " + own.files.certificate,
+                    "join with: baton-hostd join --token TOKEN (from 'baton host invite NAME')");
+    if (!certificate)
+        return tl::unexpected(certificate.error());
+    const auto left = certificate->not_after - std::chrono::system_clock::now();
+    if (left < std::chrono::seconds(0))
+        return fail(Errc::unauthenticated, own.files.certificate + " has expired",
+                    "check the clock, or join anew with: baton-hostd join --replace");
+    if (left < net::certificate_renewal)
+        spdlog::warn("the certificate of this host ends in {} days: join anew with --replace",
+                     std::chrono::duration_cast<std::chrono::hours>(left).count() / 24);
+    own.host = HostId(certificate->common_name);
+    return own;
+}
+
+std::string libvirt_uri(const HostConfig& config) {
+    if (!config.libvirt_uri.empty())
+        return config.libvirt_uri;
+    // libvirt's own convention, also of virsh
+    const char* named = std::getenv("LIBVIRT_DEFAULT_URI"); // NOLINT(concurrency-mt-unsafe)
+    return named != nullptr && *named != '\0' ? named : "qemu:///system";
+}
+
+Result<void> make_network(const std::string& uri, const HostConfig& config) {
+    if (!config.network)
+        return hostlink::reach_libvirt(uri);
+    BATON_TRY(hostlink::ensure_network(uri, *config.network));
+    const auto rules = process::run_checked({{"ip", "-4", "-json", "rule", "show"}},
+                                            "looking at the routing rules");
+    if (!rules)
+        return tl::unexpected(rules.error());
+    for (const auto& words : hostlink::routing_commands(*config.network, rules->out))
+        if (auto done = process::run_checked(
+                {words}, "routing the desktops' traffic through the boot server");
+            !done)
+            return tl::unexpected(done.error());
+    spdlog::info("desktops are in {} behind the bridge {}", config.network->subnet.text(),
+                 config.network->bridge);
+    return {};
+}
+
+hypervisor::LibvirtSettings libvirt_settings(const HostConfig& config, const std::string& uri) {
+    hypervisor::LibvirtSettings settings;
+    settings.uri = uri;
+    settings.state_directory = config.state_directory + "/vm";
+    settings.overlay_limit_bytes = config.overlay_limit.bytes();
+    settings.screen_address = config.screen_address;
+    settings.allow_kvm = config.allow_kvm;
+    using Kind = hypervisor::Network::Kind;
+    if (config.network)
+        settings.network = {Kind::libvirt, config.network->name};
+    else if (!config.existing_bridge.empty())
+        settings.network = {Kind::bridge, config.existing_bridge};
+    return settings;
+}
+
+Result<HostConfig> read_config(const std::string& path) {
+    const auto text = net::read_small_file(path);
+    if (!text)
+        return tl::unexpected(text.error());
+    auto config = hostlink::parse_host_config(*text, path);
+    if (!config)
+        return config;
+    if (config->screen_address.empty()) {
+        const auto where = net::parse_where(config->controller_url);
+        const auto own = address_towards(where->host, where->port);
+        if (!own)
+            return tl::unexpected(own.error());
+        config->screen_address = *own;
+    }
+    if (!config->memory) {
+        const auto memory = physical_memory();
+        if (!memory)
+            return tl::unexpected(memory.error());
+        config->memory = *memory;
+    }
+    return config;
+}
+
+/// A call that hangs does not keep the agent from ending: whatever is under way is found by the
+/// next one.
+void end_at_the_latest(std::chrono::seconds time) {
+    std::thread([time] {
+        std::this_thread::sleep_for(time);
+        spdlog::warn("a call was still under way; ended all the same");
+        std::_Exit(0);
+    }).detach();
+}
+
+sigset_t block_end_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+/// Linked to the controller until a signal comes.
+void serve(const HostConfig& config, const Identity& own, hypervisor::Hypervisor& hypervisor,
+           hostlink::ImageSource& images, Acceleration acceleration, const sigset_t& signals) {
+    handoff::Loop loop;
+    handoff::Pool quick(4);
+    handoff::Pool slow(1);
+    handoff::InOrder quick_in_order(quick);
+    handoff::InOrder slow_in_order(slow);
+    hostlink::AgentSettings settings;
+    settings.facts = {own.host,
+                      config.screen_address,
+                      *config.memory,
+                      std::max(1U, std::thread::hardware_concurrency()),
+                      std::move(acceleration),
+                      version};
+    const auto on = [](handoff::InOrder& pool) {
+        return [&pool](const std::string& key, std::function<void()> work) {
+            pool.run(key, std::move(work));
+        };
+    };
+    auto agent = hostlink::Agent::make(
+        {hypervisor, images, loop, on(quick_in_order), on(slow_in_order)}, settings);
+    net::ClientSettings controller;
+    controller.url = config.controller_url;
+    controller.tls = own.files;
+    auto dialer = hostlink::Dialer::start(*agent, [controller] {
+        return net::connect_websocket(controller, std::string(hostlink::target));
+    });
+    int signal = 0;
+    sigwait(&signals, &signal);
+    spdlog::info("ending on {}; desktops go on",
+                 ::strsignal(signal)); // NOLINT(concurrency-mt-unsafe)
+    end_at_the_latest(std::chrono::seconds(5));
+    dialer.reset();
+    loop.run_and_wait([&agent] { agent.reset(); });
+    quick.stop();
+    slow.stop();
+    loop.stop();
+}
+
+} // namespace
+
+Result<void> run(const std::string& config_path) {
+    const auto signals = block_end_signals();
+    const auto config = read_config(config_path);
+    if (!config)
+        return tl::unexpected(config.error());
+    set_log_level(config->log_level);
+    BATON_TRY(lock_state(config->state_directory));
+    const auto own = identity(*config);
+    if (!own)
+        return tl::unexpected(own.error());
+    const auto uri = libvirt_uri(*config);
+    BATON_TRY(make_network(uri, *config));
+    auto library = osimage::Library::open_folder(config->images_folder);
+    if (!library)
+        return tl::unexpected(library.error());
+    net::ClientSettings controller;
+    controller.url = config->controller_url;
+    controller.tls = own->files;
+    const auto images = hostlink::make_images(std::move(*library), controller);
+    auto hypervisor = hypervisor::make_libvirt(libvirt_settings(*config, uri));
+    if (!hypervisor)
+        return tl::unexpected(hypervisor.error());
+    auto acceleration = (*hypervisor)->acceleration();
+    if (!acceleration)
+        return tl::unexpected(acceleration.error());
+    spdlog::info("{} offers {}, {}", own->host.value, to_string(*config->memory),
+                 acceleration->kvm ? "with KVM" : "without KVM: " + acceleration->reason);
+    serve(*config, *own, **hypervisor, *images, std::move(*acceleration), signals);
+    return {};
+}
+
+} // namespace baton::hostd
