@@ -205,7 +205,7 @@ void Agent::handle(const Release& message) {
         state_ = State::asking;
         deadline_ = machine_.now() + grace;
         if (grace > std::chrono::milliseconds::zero())
-            machine_.ask_session_to_end(); // may already call session_ended
+            machine_.ask_session_to_end(grace); // may already call session_ended
         break;
     }
     if (state_ != State::asking)

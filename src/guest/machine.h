@@ -81,8 +81,9 @@ class Machine {
 
     /// Agent::session_visible and Agent::session_ended tell the rest.
     virtual Result<void> start_session(const std::string& person) = 0;
-    /// Asks every program of the session to close (SIGHUP, SIGTERM).
-    virtual void ask_session_to_end() = 0;
+    /// Asks every program of the session to close and save: first by closing its windows, where
+    /// there are any, and by SIGHUP and SIGTERM when `grace` is nearly over or no window is left.
+    virtual void ask_session_to_end(std::chrono::milliseconds grace) = 0;
     /// Ends every program of the session (SIGKILL). Agent::session_ended follows also when none
     /// runs.
     virtual void kill_session() = 0;

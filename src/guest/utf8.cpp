@@ -1,5 +1,6 @@
 #include "guest/utf8.h"
 
+#include <array>
 #include <cstdint>
 
 namespace baton::guest {
@@ -57,6 +58,69 @@ std::string well_formed_utf8(std::string_view text, std::size_t max_bytes) {
         text.remove_prefix(length == 0 ? 1 : length);
     }
     return out;
+}
+
+std::u32string code_points(std::string_view text) {
+    std::u32string points;
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        if (length == 0) {
+            points += U'\uFFFD';
+            text.remove_prefix(1);
+            continue;
+        }
+        constexpr std::array<std::uint8_t, 5> first_mask{0, 0x7F, 0x1F, 0x0F, 0x07};
+        char32_t point = byte_at(text, 0) & first_mask[length];
+        for (std::size_t i = 1; i < length; ++i)
+            point = point << 6 | (byte_at(text, i) & 0x3F);
+        points += point;
+        text.remove_prefix(length);
+    }
+    return points;
+}
+
+int columns_of(char32_t point) {
+    const bool wide =
+        (point >= 0x1100 && point <= 0x115F) || (point >= 0x2E80 && point <= 0xA4CF) ||
+        (point >= 0xAC00 && point <= 0xD7A3) || (point >= 0xF900 && point <= 0xFAFF) ||
+        (point >= 0xFE30 && point <= 0xFE6F) || (point >= 0xFF00 && point <= 0xFF60) ||
+        (point >= 0x20000 && point <= 0x3FFFD);
+    return wide ? 2 : 1;
+}
+
+std::vector<std::u32string> wrap(std::string_view text, int columns) {
+    std::vector<std::u32string> lines;
+    std::u32string line;
+    int used = 0;
+    std::size_t last_space = std::u32string::npos;
+    for (char32_t point : code_points(text)) {
+        if (point < 0x20 || point == 0x7F)
+            point = U' ';
+        if (used + columns_of(point) > columns && !line.empty()) {
+            std::u32string rest;
+            if (point == U' ') {
+                // the line ends just here
+            } else if (last_space != std::u32string::npos) {
+                rest = line.substr(last_space + 1);
+                line.resize(last_space);
+            }
+            lines.push_back(std::move(line));
+            line = std::move(rest);
+            used = 0;
+            for (const char32_t kept : line)
+                used += columns_of(kept);
+            last_space = std::u32string::npos;
+            if (point == U' ')
+                continue;
+        }
+        if (point == U' ')
+            last_space = line.size();
+        line += point;
+        used += columns_of(point);
+    }
+    if (!line.empty())
+        lines.push_back(std::move(line));
+    return lines;
 }
 
 std::string console_line(std::string_view text, std::size_t max_cells) {

@@ -7,6 +7,7 @@
 #include "programs/baton_guest/port.h"
 #include "programs/baton_guest/session.h"
 #include "programs/baton_guest/text_screen.h"
+#include "programs/baton_guest/x_screen.h"
 
 #include <array>
 #include <cerrno>
@@ -48,6 +49,10 @@ class NoScreen : public Screen {
     }
 
     void session_ended() override {}
+
+    bool ask_to_close(std::chrono::milliseconds) override { return false; }
+
+    bool child_ended(pid_t, int) override { return false; }
 
   private:
     Loop& loop_;
@@ -103,6 +108,8 @@ int run(std::string_view screen_kind) {
                         [&](bool now) { agent->person_answered(now); }};
     if (screen_kind == "text")
         screen = std::make_unique<TextScreen>(loop, session, std::move(events));
+    else if (screen_kind == "x11")
+        screen = std::make_unique<XScreen>(loop, session, std::move(events));
     else
         screen = std::make_unique<NoScreen>(loop, std::move(events));
 
@@ -152,7 +159,7 @@ int run(std::string_view screen_kind) {
              pid = ::waitpid(-1, &status, WNOHANG)) {
             if (auto outcome = machine.check_ended(pid, status))
                 agent->check_finished(std::move(*outcome));
-            else
+            else if (!screen->child_ended(pid, status))
                 session.child_ended(pid);
         }
     });
@@ -176,10 +183,11 @@ int main(int argc, char** argv) {
         }
         if (argument == "--screen" && i + 1 < argc) {
             screen = argv[++i];
-            if (screen == "text" || screen == "none")
+            if (screen == "text" || screen == "x11" || screen == "none")
                 continue;
         }
-        std::fprintf(stderr, "baton-guest: usage: baton-guest [--screen text|none] [--version]\n");
+        std::fprintf(stderr,
+                     "baton-guest: usage: baton-guest [--screen text|x11|none] [--version]\n");
         return 2;
     }
     if (::geteuid() != 0) {

@@ -208,7 +208,7 @@ class Desktop:
             if time.monotonic() > end:
                 picture.keep(f"{self.folder}/missed.ppm")
                 raise TimeoutError(f"the screen did not show {what} within {timeout} s (strip: {picture.strip()})")
-            time.sleep(0.02)
+            time.sleep(0.05)
 
 
 class Picture:

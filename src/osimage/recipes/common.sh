@@ -3,7 +3,7 @@
 # A recipe is called as   NAME --output DIR --guest-binary PATH --cache DIR [--version V]   and leaves in DIR:
 # disk.qcow2, kernel, initrd, recipe.json. Packages come through apt and stay in --cache; nothing is mounted, no loop
 # device or network namespace is needed. Each step prints a line "progress: PERCENT TEXT".
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 umask 022
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
@@ -85,7 +85,7 @@ unpack_kernel() {
 extract_vmlinux() {
     local setup offset length magic
     setup=$(od -An -tu1 -j 497 -N 1 "$1" | tr -d ' ')
-    offset=$((($setup + 1) * 512 + $(od -An -tu4 -j 584 -N 4 "$1")))
+    offset=$(((setup + 1) * 512 + $(od -An -tu4 -j 584 -N 4 "$1")))
     length=$(($(od -An -tu4 -j 588 -N 4 "$1")))
     # the last four bytes are the length after unpacking, which xz and zstd do not want to see
     quietly dd if="$1" of="$work/payload" bs=1M iflag=skip_bytes,count_bytes skip=$offset count=$((length - 4))
@@ -117,6 +117,29 @@ copy_module() {
         length=$((16#$(tail -c $((magic + 4)) "$1" | head -c 4 | od -An -tx1 | tr -d ' ')))
         truncate -s $((size - magic - 12 - length)) "$2"
     fi
+}
+
+# debian_root ROOT PACKAGE...: a Debian of the suite and from the mirrors that this machine uses, packages kept in the cache
+debian_root() {
+    local root=$1 packages
+    shift
+    packages=$(IFS=,; echo "$*")
+    local sources=$work/sources.list
+    apt-get indextargets 'Created-By: Packages' 'Origin: Debian' --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' |
+        sort -u >"$sources"
+    [[ -s $sources ]] || { quietly apt-get update -qq; apt-get indextargets 'Created-By: Packages' 'Origin: Debian' \
+        --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' | sort -u >"$sources"; }
+    [[ -s $sources ]] || die "apt knows no Debian mirror; check /etc/apt"
+    mkdir -p "$cache/archives"
+    quietly mmdebstrap --mode=root --variant=minbase --format=directory --include="$packages" \
+        --aptopt='APT::Install-Recommends "false"' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+        --skip=download/empty --skip=essential/unlink \
+        --setup-hook='mkdir -p "$1/var/cache/apt/archives"' \
+        --setup-hook="sync-in '$cache/archives' /var/cache/apt/archives" \
+        --customize-hook="sync-out /var/cache/apt/archives '$cache/archives'" \
+        '' "$root" "$sources"
 }
 
 # busybox_in ROOT: busybox with all its names in ROOT/bin

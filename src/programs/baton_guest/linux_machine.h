@@ -39,7 +39,10 @@ class LinuxMachine : public guest::Machine {
         return screen_.start_session(person);
     }
 
-    void ask_session_to_end() override { session_.ask_to_end(); }
+    void ask_session_to_end(std::chrono::milliseconds grace) override {
+        if (!screen_.ask_to_close(grace))
+            session_.ask_to_end();
+    }
 
     void kill_session() override { session_.kill(); }
 

@@ -3,8 +3,10 @@
 #include "guest/machine.h"
 #include "model/error.h"
 
+#include <chrono>
 #include <functional>
 #include <string>
+#include <sys/types.h>
 
 namespace baton::guest_program {
 
@@ -24,6 +26,13 @@ class Screen {
     virtual void show(const guest::ScreenState& state) = 0;
     virtual Result<void> start_session(const std::string& person) = 0;
     virtual void session_ended() = 0;
+
+    /// Asks the session's windows to close, and sees to it that what is left is asked by signals in
+    /// time. False: there are no windows, signals are all there is.
+    virtual bool ask_to_close(std::chrono::milliseconds grace) = 0;
+
+    /// True: the child was this screen's, and not of the session.
+    virtual bool child_ended(pid_t pid, int wait_status) = 0;
 };
 
 } // namespace baton::guest_program

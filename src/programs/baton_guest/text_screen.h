@@ -23,6 +23,10 @@ class TextScreen : public Screen {
     Result<void> start_session(const std::string& person) override;
     void session_ended() override;
 
+    bool ask_to_close(std::chrono::milliseconds) override { return false; }
+
+    bool child_ended(pid_t, int) override { return false; }
+
   private:
     void draw(bool everything);
     void read_keys();
