@@ -3,7 +3,7 @@
 # A recipe is called as   NAME --output DIR --guest-binary PATH --cache DIR [--version V]   and leaves in DIR:
 # disk.qcow2, kernel, initrd, recipe.json. Packages come through apt and stay in --cache; nothing is mounted, no loop
 # device or network namespace is needed. Each step prints a line "progress: PERCENT TEXT".
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2016
 
 umask 022
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
