@@ -73,6 +73,8 @@ struct Launch {
         ::dup2(input, 0);
         ::dup2(output, 1);
         ::dup2(error, 2);
+        // libraries (Asio) open sockets without the flag: no program may keep one of ours open
+        ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
         ::execve(program, words, environment);
         const int reason = errno;
         [[maybe_unused]] const ssize_t told = ::write(report, &reason, sizeof reason);
