@@ -1,7 +1,7 @@
 #include "desk/create.h"
 
 #include "desk/image.h"
-#include "process/child.h"
+#include "desk/new_file.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 /// What an empty desk takes on the disk at least, with some air.
 constexpr std::uint64_t room_needed = 16ULL * 1024 * 1024;
 
-/// A file or folder that is gone with its owner, unless it was kept.
+/// A folder that is gone with its owner.
 class Scratch {
   public:
     explicit Scratch(std::string path) : path_(std::move(path)) {}
@@ -31,13 +31,10 @@ class Scratch {
 
     ~Scratch() {
         std::error_code ignored;
-        if (!path_.empty())
-            fs::remove_all(path_, ignored);
+        fs::remove_all(path_, ignored);
     }
 
     [[nodiscard]] const std::string& path() const { return path_; }
-
-    void keep() { path_.clear(); }
 
   private:
     std::string path_;
@@ -138,11 +135,7 @@ Result<void> give_owners(const process::Command& command) {
     return {};
 }
 
-Result<void> check_place(const CreateOrder& order) {
-    std::error_code error;
-    if (fs::exists(fs::symlink_status(order.path, error)))
-        return fail(Errc::already_exists, order.path + " is there already",
-                    "choose another name, or remove it first");
+Result<void> check_space(const CreateOrder& order) {
     auto folder = fs::path(order.path).parent_path().string();
     if (folder.empty())
         folder = ".";
@@ -153,23 +146,6 @@ Result<void> check_place(const CreateOrder& order) {
         return fail(Errc::full, "no space is left in " + folder + " for a new desk",
                     "a new desk takes some 5 MiB and grows with its use; make room first");
     return {};
-}
-
-Result<process::Descriptor> open_sparse(const std::string& path, std::int64_t bytes) {
-    process::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!file.open())
-        return fail_errno(errno, "cannot make the file " + path);
-    if (::ftruncate(file.get(), bytes) != 0)
-        return fail_errno(errno,
-                          "cannot give " + path + " a size of " + std::to_string(bytes) + " bytes",
-                          "the file system it lies on may not take files as large");
-    return file;
-}
-
-Result<void> name_file(const std::string& from, const std::string& to) {
-    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
-        return fail_errno(errno, "cannot name the new desk " + to);
-    return sync_folder_of(to);
 }
 
 } // namespace
@@ -236,7 +212,7 @@ process::Command make_file_system_command(const std::string& file, const DeskId&
 Result<Header> create(const CreateOrder& order) {
     BATON_TRY(check_size(order.size_bytes));
     BATON_TRY(check_name("owner", order.owner));
-    BATON_TRY(check_place(order));
+    BATON_TRY(check_space(order));
     auto id = new_desk_id();
     if (!id)
         return tl::unexpected(id.error());
@@ -246,9 +222,6 @@ Result<Header> create(const CreateOrder& order) {
     header.created = wall_now();
     header.size_bytes = order.size_bytes;
 
-    const fs::path target(order.path);
-    Scratch file(
-        (target.parent_path() / ("." + target.filename().string() + "." + id->value)).string());
     std::string tree_name = (fs::temp_directory_path() / "baton-desk-XXXXXX").string();
     if (::mkdtemp(tree_name.data()) == nullptr)
         return fail_errno(errno, "cannot make a folder in " + fs::temp_directory_path().string());
@@ -257,18 +230,22 @@ Result<Header> create(const CreateOrder& order) {
     if (!entries)
         return tl::unexpected(entries.error());
 
-    auto opened = open_sparse(file.path(), data_offset + order.size_bytes);
-    if (!opened)
-        return tl::unexpected(opened.error());
+    auto file = NewFile::create(order.path, data_offset + order.size_bytes);
+    if (!file)
+        return tl::unexpected(file.error());
     const auto command =
-        make_file_system_command(file.path(), header.id, order.size_bytes, tree.path());
-    BATON_TRY(process::run_checked(command, "making the file system of the new desk"));
-    BATON_TRY(give_owners(give_owners_command(file.path(), *entries, order.uid, order.gid)));
-    BATON_TRY(write_first_header(opened->get(), header, order.path));
-    if (::fsync(opened->get()) != 0)
-        return fail_errno(errno, "cannot make the new desk " + order.path + " durable");
-    BATON_TRY(name_file(file.path(), order.path));
-    file.keep();
+        make_file_system_command(file->working_path(), header.id, order.size_bytes, tree.path());
+    if (auto made = process::run_checked(command, "making the file system of the new desk");
+        !made) {
+        Error error = made.error();
+        if (error.what.find("No space left") != std::string::npos)
+            error.code = Errc::full;
+        return tl::unexpected(error);
+    }
+    BATON_TRY(
+        give_owners(give_owners_command(file->working_path(), *entries, order.uid, order.gid)));
+    BATON_TRY(write_first_header(file->fd(), header, order.path));
+    BATON_TRY(file->commit());
     return header;
 }
 

@@ -30,6 +30,17 @@ Result<std::string> own_folder(const std::string& folder, const char* what) {
     return path.string();
 }
 
+/// What creating or copying left when it was killed: ".<uuid>.new".
+void remove_half_made(const std::string& folder) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+        const auto name = entry.path().filename().string();
+        if (name.starts_with('.') && name.ends_with(".new") &&
+            desk::valid_desk_id(std::string_view(name).substr(1, name.size() - 5)))
+            fs::remove(entry.path(), error);
+    }
+}
+
 } // namespace
 
 DeskServer::DeskServer(Settings settings, std::function<void(const Incident&)> on_incident)
@@ -74,6 +85,7 @@ Result<void> DeskServer::prepare() {
     if (::flock(guard_.get(), LOCK_EX | LOCK_NB) != 0)
         return fail(Errc::busy, "another desk server keeps the desks in " + settings_.desks,
                     "stop that one, or name another folder");
+    remove_half_made(settings_.desks);
     epoll_ = process::Descriptor(::epoll_create1(EPOLL_CLOEXEC));
     stop_ = process::Descriptor(::eventfd(0, EFD_CLOEXEC));
     if (!epoll_.open() || !stop_.open())
