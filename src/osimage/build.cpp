@@ -70,7 +70,7 @@ Result<Draft> run_recipe(const BuildSettings& settings, const std::string& outpu
     if (finished->status != 0) {
         const auto log = keep_log(settings, finished->error);
         const auto said = process::last_line(finished->error);
-        return fail(Errc::io,
+        return fail(process::failure_code(*finished),
                     doing + ": its recipe failed with status " + std::to_string(finished->status) +
                         (said.empty() ? ", without a word" : ": " + said),
                     log.empty() ? "" : "what it said is in " + log);

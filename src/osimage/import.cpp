@@ -73,7 +73,16 @@ Result<void> copy_disk(const ImportSettings& settings, const std::string& from,
         if (const int percent = percent_in(line); percent >= 0 && settings.progress)
             settings.progress(5 + percent * 85 / 100, "copying the disk");
     };
-    return process::run_checked(command, "copying").map([](auto&&) {});
+    const auto copied = process::run(command);
+    if (!copied)
+        return tl::unexpected(copied.error());
+    if (copied->status == 0)
+        return {};
+    const auto code = process::failure_code(*copied);
+    return fail(code, "it cannot be copied: " + process::last_line(copied->error),
+                code == Errc::full ? "give the library of OS images a larger disk, or remove an "
+                                     "image that is not used"
+                                   : "");
 }
 
 Result<void> copy_file(const std::string& from, const std::string& to) {

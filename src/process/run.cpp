@@ -228,7 +228,10 @@ Result<Finished> run(const Command& command) {
     auto program = find_program(command.words.front());
     if (!program)
         return tl::unexpected(program.error());
-    auto child = Child::start(*program, command.words, command.environment);
+    // what programs say is read by us, and shown within our own sentences
+    auto environment = command.environment;
+    environment.emplace_back("LC_ALL=C.UTF-8"); // of two, the first counts
+    auto child = Child::start(*program, command.words, environment);
     if (!child)
         return tl::unexpected(child.error());
     return Conversation(command, std::move(*child)).hold();
@@ -242,11 +245,19 @@ Result<Finished> run_checked(const Command& command, std::string_view doing) {
         auto said = last_line(finished->error);
         if (said.empty())
             said = "it said nothing";
-        return fail(Errc::io, std::string(doing) + ": '" + command.words.front() +
-                                  "' failed with status " + std::to_string(finished->status) +
-                                  ": " + said);
+        return fail(failure_code(*finished), std::string(doing) + ": '" + command.words.front() +
+                                                 "' failed with status " +
+                                                 std::to_string(finished->status) + ": " + said);
     }
     return finished;
+}
+
+Errc failure_code(const Finished& finished) {
+    // glibc's words for ENOSPC and EDQUOT, in the language that run() asks for
+    for (const auto* words : {"No space left on device", "Disk quota exceeded"})
+        if (finished.error.find(words) != std::string::npos)
+            return Errc::full;
+    return Errc::io;
 }
 
 std::string shown(const Command& command) {

@@ -18,7 +18,7 @@ struct Command {
     /// /usr/local/sbin, /usr/sbin and /sbin (an unprivileged user's PATH often lacks them).
     std::vector<std::string> words;
     std::string input{};                    ///< all of its standard input
-    std::vector<std::string> environment{}; ///< "NAME=value", added to our own
+    std::vector<std::string> environment{}; ///< "NAME=value", added to our own and to LC_ALL
     /// Afterwards the program and all of its process group are ended.
     std::chrono::milliseconds deadline{30'000};
     /// More standard output than this is an error (Errc::refused); standard error keeps its tail.
@@ -46,8 +46,12 @@ struct Finished {
 /// a success here: see run_checked. Thread-safe, blocking.
 Result<Finished> run(const Command& command);
 
-/// run(), and an exit status other than 0 is Errc::io with the last line that the program said on
-/// standard error. `doing` begins every message: "checking the disk image /x.qcow2".
+/// What the failure of a program that has ended with another status than 0 is: Errc::full when it
+/// says that there is no space left, else Errc::io.
+Errc failure_code(const Finished& finished);
+
+/// run(), and an exit status other than 0 is its failure_code with the last line that the program
+/// said on standard error. `doing` begins every message: "checking the disk image /x.qcow2".
 Result<Finished> run_checked(const Command& command, std::string_view doing);
 
 /// The absolute path of a program as run() would find it, or Errc::not_found with the hint.

@@ -110,6 +110,12 @@ TEST(RunChecked, SaysWhatFailedAndTheProgramsLastWords) {
     EXPECT_EQ(result.error().message(), "trying x: 'sh' failed with status 4: no luck");
 }
 
+TEST(RunChecked, TellsAFullDiskFromOtherFailures) {
+    const auto full = run_checked(shell("echo 'cp: No space left on device' >&2; exit 1"), "x");
+    EXPECT_EQ(full.error().code, Errc::full);
+    EXPECT_EQ(run_checked(shell("exit 1"), "x").error().code, Errc::io);
+}
+
 TEST(Shown, QuotesWhatAShellWouldTakeApart) {
     EXPECT_EQ(shown(Command{{"nft", "-j", "a b", "it's", ""}}), "nft -j 'a b' 'it'\\''s' ''");
 }

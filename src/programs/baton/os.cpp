@@ -110,6 +110,11 @@ json::value to_value(const osimage::Manifest& manifest) {
     return value;
 }
 
+/// To the second, for people.
+std::string moment(const std::string& created) {
+    return created.size() > 20 ? created.substr(0, 19) + "Z" : created;
+}
+
 void print_json(const json::value& value) {
     fmt::print("{}\n", json::serialize(value));
 }
@@ -130,7 +135,7 @@ std::int64_t size_of(const osimage::Manifest& manifest) {
 void print_manifest(const osimage::Manifest& image) {
     fmt::print("{:<16}{}\n", "id", image.id.value);
     fmt::print("{:<16}{}\n", "description", image.description);
-    fmt::print("{:<16}{}\n", "created", image.created);
+    fmt::print("{:<16}{}\n", "created", moment(image.created));
     fmt::print("{:<16}{}\n", "boots by",
                image.kernel_arguments.empty() && image.files.size() == 1
                    ? "its firmware (" + image.firmware + ")"
@@ -162,7 +167,7 @@ void build(const Options& options) {
         print_json(value);
     } else if (built.unchanged) {
         fmt::print("{}: nothing has changed since it was built ({})\n", built.manifest.id.value,
-                   built.manifest.created);
+                   moment(built.manifest.created));
     } else {
         fmt::print("{}: built, {}\n", built.manifest.id.value,
                    human_bytes(size_of(built.manifest)));
