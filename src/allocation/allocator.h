@@ -26,7 +26,8 @@ struct Settings {
     Mebibytes largest = 4_GiB; ///< C: the size of level 0
     unsigned levels = 4;       ///< M: sizes are largest / 2^m, m = 0 .. levels-1
     /// Hysteresis of growing back: this many joins after a growth must be possible without a
-    /// handoff, so that a person who comes and goes at a boundary costs none each time.
+    /// handoff, so that a person who comes and goes at a boundary costs none each time. (Counted in
+    /// newcomers of the size due; "lazy" gives up to twice that.)
     unsigned margin = 1;
     /// Policy "lazy": nobody grows back while this much of the memory or more is in use.
     unsigned grow_below_percent = 75;

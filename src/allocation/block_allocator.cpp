@@ -21,7 +21,7 @@ Block BlockAllocator::block(const Spot& spot) const {
 
 Handoff BlockAllocator::handoff(SessionIndex session, const Spot& to) const {
     const SessionRecord& record = sessions_.at(session);
-    return Handoff{record.id, block(record.at), block(to)};
+    return Handoff{sessions_.id(session), block(record.at), block(to)};
 }
 
 // ---------------------------------------------------------------- joining and leaving
@@ -29,12 +29,13 @@ Handoff BlockAllocator::handoff(SessionIndex session, const Spot& to) const {
 Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     if (session.empty())
         return fail(Errc::invalid_argument, "a session without a name cannot be given a place");
+    sessions_.prefetch(session);
+    const auto choice = policy_->join(state());
     if (sessions_.find(session) != no_session)
         return fail(Errc::already_exists,
                     fmt::format("session '{}' has a place already", session.value));
     if (sessions_.size() >= capacity())
         return no_place_left();
-    const auto choice = policy_->join(state());
     if (!choice)
         return nothing_free_now();
 
@@ -52,10 +53,7 @@ Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     const Spot promised{from.position << (choice->level - from.level), from.host,
                         static_cast<std::uint8_t>(choice->level)};
     const SessionIndex newcomer = sessions_.add(session, promised);
-    SessionRecord& record = sessions_.edit(newcomer);
-    record.promised = true;
-    record.partner = mover;
-    sessions_.edit(mover).partner = newcomer;
+    sessions_.promise(mover, newcomer);
     sessions_.settle(newcomer);
     return JoinPlan{session, block(promised), handoff(mover, slot)};
 }
@@ -64,13 +62,13 @@ Result<void> BlockAllocator::leave(const SessionId& session) {
     const auto found = known(session);
     if (!found)
         return tl::unexpected(found.error());
-    SessionRecord& record = sessions_.edit(*found);
+    const SessionRecord& record = sessions_.at(*found);
     if (record.moving) {
-        --handoffs_;
-        memory_.give(record.to);
-        end_promise(record);
-    } else if (record.promised) {
-        sessions_.edit(record.partner).partner = no_session; // its place is covered by the mover's
+        memory_.give(sessions_.handover(*found).to);
+        free_old_block(*found);
+        end(*found);
+    } else if (record.promised) { // its place is covered by the mover's
+        sessions_.end_promise(sessions_.handover(*found).partner, *found);
     } else {
         memory_.give(record.at);
     }
@@ -79,16 +77,15 @@ Result<void> BlockAllocator::leave(const SessionId& session) {
 }
 
 /// The mover's old block is free but for what its newcomer was promised there.
-void BlockAllocator::end_promise(SessionRecord& mover) {
-    if (mover.partner == no_session) {
-        memory_.give(mover.at);
+void BlockAllocator::free_old_block(SessionIndex mover) {
+    const SessionIndex newcomer = sessions_.handover(mover).partner;
+    if (newcomer == no_session) {
+        memory_.give(sessions_.at(mover).at);
         return;
     }
-    SessionRecord& newcomer = sessions_.edit(mover.partner);
-    memory_.give_but(mover.at, newcomer.at);
-    newcomer.promised = false;
-    newcomer.partner = no_session;
-    sessions_.settle(std::exchange(mover.partner, no_session));
+    memory_.give_but(sessions_.at(mover).at, sessions_.at(newcomer).at);
+    sessions_.end_promise(mover, newcomer);
+    sessions_.settle(newcomer);
 }
 
 tl::unexpected<Error> BlockAllocator::no_place_left() const {
@@ -146,10 +143,14 @@ tl::unexpected<Error> BlockAllocator::nothing_free_now() const {
 // ---------------------------------------------------------------- handoffs
 
 void BlockAllocator::begin(SessionIndex session, const Spot& to) {
-    SessionRecord& record = sessions_.edit(session);
-    record.to = to;
-    record.moving = true;
+    sessions_.begin_move(session, to);
     ++handoffs_;
+    sessions_.settle(session);
+}
+
+void BlockAllocator::end(SessionIndex session) {
+    sessions_.end_move(session);
+    --handoffs_;
     sessions_.settle(session);
 }
 
@@ -202,48 +203,44 @@ bool BlockAllocator::leaves_room(const SessionRecord& record, const Spot& to) co
            memory_.free_slots(last) > 0 || (to.level == last && !sessions_.any_larger(last));
 }
 
-Result<void> BlockAllocator::finish_handoff(const SessionId& session) {
-    const auto found = known(session);
-    if (!found)
-        return tl::unexpected(found.error());
-    SessionRecord& record = sessions_.edit(*found);
-    if (!record.moving)
+Result<SessionIndex> BlockAllocator::moving(const SessionId& session) const {
+    auto found = known(session);
+    if (found && !sessions_.at(*found).moving)
         return fail(Errc::not_found,
                     fmt::format("no handoff of session '{}' is under way", session.value));
-    end_promise(record);
-    record.at = record.to;
-    record.moving = false;
-    --handoffs_;
-    sessions_.settle(*found);
+    return found;
+}
+
+Result<void> BlockAllocator::finish_handoff(const SessionId& session) {
+    const auto found = moving(session);
+    if (!found)
+        return tl::unexpected(found.error());
+    free_old_block(*found);
+    sessions_.edit(*found).at = sessions_.handover(*found).to;
+    end(*found);
     return {};
 }
 
 Result<void> BlockAllocator::cancel_handoff(const SessionId& session) {
-    const auto found = known(session);
+    const auto found = moving(session);
     if (!found)
         return tl::unexpected(found.error());
-    SessionRecord& record = sessions_.edit(*found);
-    if (!record.moving)
-        return fail(Errc::not_found,
-                    fmt::format("no handoff of session '{}' is under way", session.value));
-    if (record.partner != no_session)
+    const auto& [to, newcomer] = sessions_.handover(*found);
+    if (newcomer != no_session)
         return fail(Errc::conflict,
                     fmt::format("the handoff of session '{}' makes room for session '{}'",
-                                session.value, sessions_.at(record.partner).id.value),
+                                session.value, sessions_.id(newcomer).value),
                     "let that one leave first, and join it again after");
-    memory_.give(record.to);
-    record.moving = false;
-    --handoffs_;
-    sessions_.settle(*found);
+    memory_.give(to);
+    end(*found);
     return {};
 }
 
 std::optional<SessionId> BlockAllocator::promised_to(const SessionId& session) const {
-    const SessionIndex found = sessions_.find(session);
-    if (found == no_session || !sessions_.at(found).moving ||
-        sessions_.at(found).partner == no_session)
+    const auto found = moving(session);
+    if (!found || sessions_.handover(*found).partner == no_session)
         return std::nullopt;
-    return sessions_.at(sessions_.at(found).partner).id;
+    return sessions_.id(sessions_.handover(*found).partner);
 }
 
 void BlockAllocator::set_movable(const SessionId& session, bool movable) {
@@ -281,17 +278,21 @@ std::optional<SessionPlacement> BlockAllocator::find(const SessionId& session) c
     const SessionIndex found = sessions_.find(session);
     if (found == no_session)
         return std::nullopt;
-    const SessionRecord& record = sessions_.at(found);
-    return SessionPlacement{record.id, block(record.moving ? record.to : record.at), record.joined};
+    return placement(found);
+}
+
+SessionPlacement BlockAllocator::placement(SessionIndex session) const {
+    const SessionRecord& record = sessions_.at(session);
+    return {sessions_.id(session),
+            block(record.moving ? sessions_.handover(session).to : record.at),
+            sessions_.joined(session)};
 }
 
 std::vector<SessionPlacement> BlockAllocator::placements() const {
     std::vector<SessionPlacement> all;
     all.reserve(sessions_.size());
-    for (const SessionIndex i : sessions_.in_order()) {
-        const SessionRecord& record = sessions_.at(i);
-        all.push_back({record.id, block(record.moving ? record.to : record.at), record.joined});
-    }
+    for (const SessionIndex i : sessions_.in_order())
+        all.push_back(placement(i));
     return all;
 }
 

@@ -55,10 +55,13 @@ class BlockAllocator final : public Allocator {
     [[nodiscard]] Mebibytes smallest() const { return size_of(settings_.levels - 1); }
 
     [[nodiscard]] Block block(const Spot& spot) const;
+    [[nodiscard]] SessionPlacement placement(SessionIndex session) const;
     /// The smallest size that holds `size`.
     [[nodiscard]] Result<unsigned> level_of(Mebibytes size) const;
     [[nodiscard]] Result<std::uint32_t> host_number(const HostId& host) const;
     [[nodiscard]] Result<SessionIndex> known(const SessionId& session) const;
+    /// A session whose handoff is under way.
+    [[nodiscard]] Result<SessionIndex> moving(const SessionId& session) const;
     /// A session that may begin a handoff.
     [[nodiscard]] Result<SessionIndex> settled(const SessionId& session) const;
 
@@ -66,7 +69,8 @@ class BlockAllocator final : public Allocator {
     [[nodiscard]] tl::unexpected<Error> nothing_free_now() const;
 
     void begin(SessionIndex session, const Spot& to);
-    void end_promise(SessionRecord& mover);
+    void end(SessionIndex session);
+    void free_old_block(SessionIndex mover);
     [[nodiscard]] Handoff handoff(SessionIndex session, const Spot& to) const;
 
     [[nodiscard]] bool may_grow(SessionIndex session, unsigned level) const;

@@ -17,18 +17,16 @@ std::optional<Spot> BlockAllocator::would_take(unsigned level) const {
 /// newcomer's size, the same person's leaving makes it two, and growing out of two leaves fewer.
 /// With a margin there is also, while old and new overlap, a slot for whoever joins meanwhile.
 bool BlockAllocator::may_grow(SessionIndex session, unsigned level) const {
-    const std::uint64_t then = sessions_.size() + settings_.margin;
-    if (then > capacity())
+    if (sessions_.size() + settings_.margin > capacity())
         return false;
-    const unsigned overlap_slot = state().level_for(sessions_.size() + 1);
-    const unsigned later_slot = state().level_for(then);
+    const unsigned next = state().level_for(sessions_.size() + 1); // later ones get no more
     const SessionRecord& record = sessions_.at(session);
     const auto to = memory_.take(level);
     if (!to)
         return false;
-    bool ok = settings_.margin == 0 || memory_.free_slots(overlap_slot) > 0;
+    bool ok = settings_.margin == 0 || memory_.free_slots(next) > 0;
     memory_.give(record.at);
-    ok = ok && memory_.free_slots(later_slot) > settings_.margin;
+    ok = ok && memory_.free_slots(next) > settings_.margin;
     memory_.take_at(record.at.host, record.at.level, memory_.offset(record.at));
     memory_.give(*to);
     return ok;

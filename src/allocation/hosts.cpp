@@ -51,6 +51,9 @@ Result<void> BlockAllocator::add_host(const HostCapacity& host) {
                                 "be planned for one host",
                                 host.id.value, units, to_string(smallest()), most_slots),
                     "make the largest size larger, or the levels fewer");
+    if (!memory_.has_numbers_for(static_cast<std::uint64_t>(units)))
+        return fail(Errc::invalid_argument, "there are more hosts than can be planned for",
+                    "make the largest size larger, or the levels fewer");
     const std::uint32_t number = memory_.add_host(static_cast<std::uint64_t>(units), host.accepts);
     if (number == hosts_.size())
         hosts_.emplace_back();
@@ -73,40 +76,38 @@ Result<std::vector<SessionId>> BlockAllocator::lose_host(const HostId& host) {
     if (!number)
         return tl::unexpected(number.error());
     const std::vector<SessionIndex> everybody = sessions_.in_order();
-    std::vector<bool> lost(everybody.size(), false);
-    std::vector<SessionIndex> dropped; // newcomers whose handoff does not happen
-    for (std::size_t i = 0; i < everybody.size(); ++i) {
-        SessionRecord& record = sessions_.edit(everybody[i]);
+    std::vector<bool> gone(everybody.empty() ? 0 : std::ranges::max(everybody) + 1U, false);
+    for (const SessionIndex i : everybody) {
+        SessionRecord& record = sessions_.edit(i);
         const bool at_lost = record.at.host == *number;
         if (!record.moving) {
-            lost[i] = at_lost;
+            gone[i] = gone[i] || at_lost;
             continue;
         }
-        const bool to_lost = record.to.host == *number;
-        if (!at_lost && !to_lost)
+        const auto [to, newcomer] = sessions_.handover(i);
+        if (!at_lost && to.host != *number)
             continue;
-        if (record.partner != no_session) { // a newcomer on the lost host is found there anyway
-            sessions_.edit(record.partner).partner = no_session;
-            dropped.push_back(record.partner);
+        if (newcomer != no_session) { // its handoff is off, or its memory is lost
+            sessions_.end_promise(i, newcomer);
+            gone[newcomer] = true;
         }
-        record.partner = no_session;
-        record.moving = false;
-        --handoffs_;
-        lost[i] = at_lost && to_lost;
-        if (at_lost && !to_lost)
-            record.at = record.to;
+        gone[i] = at_lost && to.host == *number;
+        if (at_lost)
+            record.at = to;
+        end(i);
     }
-    std::vector<SessionId> gone;
-    for (std::size_t i = 0; i < everybody.size(); ++i)
-        if (lost[i] || std::ranges::find(dropped, everybody[i]) != dropped.end())
-            gone.push_back(sessions_.at(everybody[i]).id);
-    for (const SessionId& session : gone)
-        sessions_.remove(sessions_.find(session));
+    std::vector<SessionId> names;
+    for (const SessionIndex i : everybody) {
+        if (!gone[i])
+            continue;
+        names.push_back(sessions_.id(i));
+        sessions_.remove(i);
+    }
     memory_.remove_host(*number);
     numbers_.erase(host);
     hosts_[*number] = Host{};
     sessions_.settle_all();
-    return gone;
+    return names;
 }
 
 Result<void> BlockAllocator::adopt(const SessionId& session, const HostId& host, Mebibytes size,

@@ -9,21 +9,22 @@ std::uint32_t MemoryMap::add_host(std::uint64_t units, bool accepts) {
     if (free_numbers_.empty()) {
         number = static_cast<std::uint32_t>(hosts_.size());
         hosts_.emplace_back();
+        accepts_.emplace_back();
     } else {
         number = free_numbers_.back();
         free_numbers_.pop_back();
     }
     Host& host = hosts_[number];
-    host = Host{.first_top = place(tops_of(units), number), .units = units, .accepts = accepts};
+    host = Host{.first_top = place(tops_of(units), number), .units = units};
+    accepts_[number] = accepts ? 1 : 0;
     if (accepts)
         count_slots(host, true);
 
     // whole tops first, then what is left in ever smaller blocks
-    Trees& trees = accepts ? open_ : shut_;
     std::uint64_t at = 0;
     for (unsigned level = 0; level < levels_; ++level)
         for (; at + units_of(level) <= units; at += units_of(level))
-            mark(trees, level, (host.first_top << level) + at / units_of(level));
+            mark(trees_of(number), level, begin(host, level) + at / units_of(level));
     return number;
 }
 
@@ -47,37 +48,43 @@ std::uint64_t MemoryMap::place(std::uint64_t tops, std::uint32_t host) {
 
 void MemoryMap::remove_host(std::uint32_t number) {
     Host& host = hosts_[number];
-    const std::uint64_t tops = tops_of(host.units);
-    Trees& trees = host.accepts ? open_ : shut_;
-    for (unsigned level = 0; level < levels_; ++level) {
-        const std::uint64_t end = (host.first_top + tops) << level;
-        for (auto i = trees[level].first(host.first_top << level); i < end;
+    Trees& trees = trees_of(number);
+    for (unsigned level = 0; level < levels_; ++level)
+        for (auto i = trees[level].first(begin(host, level)); i < end(host, level);
              i = trees[level].first(i + 1))
             unmark(trees, level, i);
-    }
-    if (host.accepts)
+    if (accepts(number))
         count_slots(host, false);
-    vacant_.push_back({host.first_top, tops});
+    vacant_.push_back({host.first_top, tops_of(host.units)});
     free_numbers_.push_back(number);
     host = Host{};
 }
 
-void MemoryMap::set_accepts(std::uint32_t number, bool accepts) {
-    Host& host = hosts_[number];
-    if (host.accepts == accepts)
+void MemoryMap::set_accepts(std::uint32_t number, bool accepts_now) {
+    if (accepts(number) == accepts_now)
         return;
-    Trees& from = host.accepts ? open_ : shut_;
-    Trees& to = host.accepts ? shut_ : open_;
-    for (unsigned level = 0; level < levels_; ++level) {
-        const std::uint64_t end = (host.first_top + tops_of(host.units)) << level;
-        for (auto i = from[level].first(host.first_top << level); i < end;
+    const Host& host = hosts_[number];
+    Trees& from = accepts_now ? shut_ : open_;
+    Trees& to = accepts_now ? open_ : shut_;
+    for (unsigned level = 0; level < levels_; ++level)
+        for (auto i = from[level].first(begin(host, level)); i < end(host, level);
              i = from[level].first(i + 1)) {
             unmark(from, level, i);
             mark(to, level, i);
         }
-    }
-    host.accepts = accepts;
-    count_slots(host, accepts);
+    accepts_[number] = accepts_now ? 1 : 0;
+    count_slots(host, accepts_now);
+}
+
+std::uint64_t MemoryMap::used(std::uint32_t number) const {
+    const Host& host = hosts_[number];
+    const Trees& trees = accepts(number) ? open_ : shut_;
+    std::uint64_t free = 0;
+    for (unsigned level = 0; level < levels_; ++level)
+        for (auto i = trees[level].first(begin(host, level)); i < end(host, level);
+             i = trees[level].first(i + 1))
+            free += units_of(level);
+    return host.units - free;
 }
 
 void MemoryMap::count_slots(const Host& host, bool add) {
@@ -113,9 +120,8 @@ Spot MemoryMap::split(Trees& trees, unsigned level, std::uint64_t position, unsi
         position *= 2;
         mark(trees, level + 1, position + 1);
     }
-    const std::uint32_t number = owner_[position >> wanted];
-    hosts_[number].used += units_of(wanted);
-    return Spot{position, number, static_cast<std::uint8_t>(wanted)};
+    return Spot{static_cast<std::uint32_t>(position), owner_[position >> wanted],
+                static_cast<std::uint8_t>(wanted)};
 }
 
 std::optional<Spot> MemoryMap::take(unsigned level) {
@@ -127,12 +133,10 @@ std::optional<Spot> MemoryMap::take(unsigned level) {
 
 std::optional<Spot> MemoryMap::take_on(std::uint32_t number, unsigned level) {
     const Host& host = hosts_[number];
-    Trees& trees = host.accepts ? open_ : shut_;
-    for (unsigned k = level + 1; k-- > 0;) {
-        const auto found = trees[k].first(host.first_top << k);
-        if (found < (host.first_top + tops_of(host.units)) << k)
+    Trees& trees = trees_of(number);
+    for (unsigned k = level + 1; k-- > 0;)
+        if (const auto found = trees[k].first(begin(host, k)); found < end(host, k))
             return split(trees, k, found, level);
-    }
     return std::nullopt;
 }
 
@@ -140,38 +144,32 @@ std::optional<Spot> MemoryMap::take_at(std::uint32_t number, unsigned level, std
     const Host& host = hosts_[number];
     if (offset >= host.units / units_of(level))
         return std::nullopt;
-    Trees& trees = host.accepts ? open_ : shut_;
-    const std::uint64_t position = (host.first_top << level) + offset;
+    Trees& trees = trees_of(number);
+    const std::uint64_t position = begin(host, level) + offset;
     for (unsigned k = level + 1; k-- > 0;) {
         if (!trees[k].test(position >> (level - k)))
             continue;
         unmark(trees, k, position >> (level - k));
         for (unsigned down = k + 1; down <= level; ++down) // the halves that are not wanted
             mark(trees, down, (position >> (level - down)) ^ 1U);
-        hosts_[number].used += units_of(level);
-        return Spot{position, number, static_cast<std::uint8_t>(level)};
+        return Spot{static_cast<std::uint32_t>(position), number, static_cast<std::uint8_t>(level)};
     }
     return std::nullopt;
 }
 
-void MemoryMap::release(const Host& host, unsigned level, std::uint64_t position) {
-    Trees& trees = host.accepts ? open_ : shut_;
+void MemoryMap::release(Trees& trees, unsigned level, std::uint64_t position) {
     for (; level > 0 && trees[level].test(position ^ 1U); --level, position /= 2)
         unmark(trees, level, position ^ 1U);
     mark(trees, level, position);
 }
 
 void MemoryMap::give(const Spot& spot) {
-    Host& host = hosts_[spot.host];
-    host.used -= units_of(spot.level);
-    release(host, spot.level, spot.position);
+    release(trees_of(spot.host), spot.level, spot.position);
 }
 
 void MemoryMap::give_but(const Spot& whole, const Spot& kept) {
-    Host& host = hosts_[whole.host];
-    host.used -= units_of(whole.level) - units_of(kept.level);
     for (unsigned level = kept.level; level > whole.level; --level)
-        release(host, level, (kept.position >> (kept.level - level)) ^ 1U);
+        release(trees_of(whole.host), level, (kept.position >> (kept.level - level)) ^ 1U);
 }
 
 } // namespace baton::allocation

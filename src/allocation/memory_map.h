@@ -13,7 +13,7 @@ inline constexpr unsigned max_levels = 16;
 
 /// A buddy block: the `position`-th slot of its level, counted over all hosts.
 struct Spot {
-    std::uint64_t position = 0;
+    std::uint32_t position = 0;
     std::uint32_t host = 0;
     std::uint8_t level = 0;
     bool operator==(const Spot&) const = default;
@@ -31,13 +31,18 @@ class MemoryMap {
   public:
     explicit MemoryMap(unsigned levels) : levels_(levels), open_(levels), shut_(levels) {}
 
+    /// Whether a host of that many smallest slots can still be numbered: 2^32 slots in all.
+    [[nodiscard]] bool has_numbers_for(std::uint64_t units) const {
+        return (owner_.size() + tops_of(units)) << (levels_ - 1) <= std::uint64_t{1} << 32;
+    }
+
     /// `units` > 0: its size in smallest slots. Returns the host's number.
     std::uint32_t add_host(std::uint64_t units, bool accepts);
     /// With everything on it, taken or free.
     void remove_host(std::uint32_t host);
     void set_accepts(std::uint32_t host, bool accepts);
 
-    [[nodiscard]] bool accepts(std::uint32_t host) const { return hosts_[host].accepts; }
+    [[nodiscard]] bool accepts(std::uint32_t host) const { return accepts_[host] != 0; }
 
     /// Slots of that level that are free on hosts that accept.
     [[nodiscard]] std::uint64_t free_slots(unsigned level) const;
@@ -45,12 +50,12 @@ class MemoryMap {
     /// Slots of that level on hosts that accept, taken or free.
     [[nodiscard]] std::uint64_t slots(unsigned level) const { return slots_[level]; }
 
-    /// In smallest slots.
-    [[nodiscard]] std::uint64_t used(std::uint32_t host) const { return hosts_[host].used; }
+    /// In smallest slots. O(free blocks of the host).
+    [[nodiscard]] std::uint64_t used(std::uint32_t host) const;
 
     /// The position of the slot within its host.
     [[nodiscard]] std::uint64_t offset(const Spot& spot) const {
-        return spot.position - (hosts_[spot.host].first_top << spot.level);
+        return spot.position - begin(hosts_[spot.host], spot.level);
     }
 
     /// The smallest free block that fits, on any host that accepts; of those the first.
@@ -67,8 +72,6 @@ class MemoryMap {
     struct Host {
         std::uint64_t first_top = 0; ///< its place in the common space, in largest slots
         std::uint64_t units = 0;
-        std::uint64_t used = 0;
-        bool accepts = true;
     };
 
     struct Vacancy {
@@ -86,15 +89,27 @@ class MemoryMap {
         return std::uint64_t{1} << (levels_ - 1 - level);
     }
 
+    /// The host's slots of a level are those from begin to end in the common space.
+    [[nodiscard]] std::uint64_t begin(const Host& host, unsigned level) const {
+        return host.first_top << level;
+    }
+
+    [[nodiscard]] std::uint64_t end(const Host& host, unsigned level) const {
+        return (host.first_top + tops_of(host.units)) << level;
+    }
+
+    [[nodiscard]] Trees& trees_of(std::uint32_t host) { return accepts(host) ? open_ : shut_; }
+
     std::uint64_t place(std::uint64_t tops, std::uint32_t host);
     void count_slots(const Host& host, bool add);
     void mark(Trees& trees, unsigned level, std::uint64_t position);
     void unmark(Trees& trees, unsigned level, std::uint64_t position);
     Spot split(Trees& trees, unsigned level, std::uint64_t position, unsigned wanted);
-    void release(const Host& host, unsigned level, std::uint64_t position);
+    void release(Trees& trees, unsigned level, std::uint64_t position);
 
     unsigned levels_;
     std::vector<Host> hosts_;
+    std::vector<std::uint8_t> accepts_; ///< by host, apart: every give and take looks at it
     std::vector<std::uint32_t> free_numbers_;
     std::vector<Vacancy> vacant_;
     std::vector<std::uint32_t> owner_; ///< host of each top

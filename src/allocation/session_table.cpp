@@ -1,13 +1,17 @@
 #include "allocation/session_table.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace baton::allocation {
 
 SessionIndex SessionTable::find(const SessionId& id) const {
-    const auto found = index_.find(std::string_view(id.value));
-    return found == index_.end() ? no_session : *found;
+    return index_.find(IdIndex::tag(id.value), [&](SessionIndex i) { return ids_[i] == id; });
+}
+
+void SessionTable::prefetch(const SessionId& id) const {
+    index_.prefetch(IdIndex::tag(id.value));
+    if (!unused_.empty())
+        __builtin_prefetch(&ids_[unused_.back()], 1);
 }
 
 SessionIndex SessionTable::store(const SessionId& id, const Spot& at, std::uint64_t joined) {
@@ -15,28 +19,31 @@ SessionIndex SessionTable::store(const SessionId& id, const Spot& at, std::uint6
     if (unused_.empty()) {
         i = static_cast<SessionIndex>(records_.size());
         records_.emplace_back();
+        ids_.emplace_back();
+        joined_.emplace_back();
     } else {
         i = unused_.back();
         unused_.pop_back();
     }
-    SessionRecord& record = records_[i];
-    record.id = id; // into what is there already: no allocation when a record is used again
-    record.hash = std::hash<std::string_view>{}(id.value);
-    record.joined = joined;
-    record.at = at;
-    record.partner = no_session;
-    record.moving = record.promised = false;
-    record.movable = true;
-    record.listed = record.counted = -1;
-    index_.insert(i);
+    ids_[i] = id; // into what is there already: no allocation when a record is used again
+    joined_[i] = joined;
+    records_[i] = SessionRecord{.at = at,
+                                .rank = 0,
+                                .in_use = true,
+                                .moving = false,
+                                .promised = false,
+                                .movable = true,
+                                .listed = -1,
+                                .counted = -1};
+    index_.insert(IdIndex::tag(id.value), i);
     ++live_;
     return i;
 }
 
 SessionIndex SessionTable::add(const SessionId& id, const Spot& at) {
-    const SessionIndex i = store(id, at, ++last_joined_);
     if (next_rank_ == order_.size())
-        make_rank_room();
+        rank_anew(in_order());
+    const SessionIndex i = store(id, at, ++last_joined_);
     order_[next_rank_] = i;
     records_[i].rank = next_rank_++;
     return i;
@@ -50,53 +57,60 @@ SessionIndex SessionTable::add_at(const SessionId& id, const Spot& at, std::uint
     // in the middle: everybody is ranked anew, the newcomer where it belongs
     std::vector<SessionIndex> order = in_order();
     const SessionIndex i = store(id, at, joined);
-    const auto place = std::ranges::upper_bound(
-        order, joined, {}, [&](SessionIndex other) { return records_[other].joined; });
+    const auto place = std::ranges::upper_bound(order, joined, {},
+                                                [&](SessionIndex other) { return joined_[other]; });
     order.insert(place, i);
-    if (order.size() > order_.size())
-        make_rank_room();
-    for (auto& tree : candidates_)
-        tree = BitTree{};
-    for (auto& tree : candidates_)
-        tree.grow(order_.size());
-    std::ranges::fill(order_, no_session);
-    next_rank_ = 0;
-    for (const SessionIndex other : order) {
-        order_[next_rank_] = other;
-        records_[other].rank = next_rank_++;
-        records_[other].listed = -1;
-    }
-    settle_all();
+    rank_anew(order);
     return i;
 }
 
 /// Ranks are used up from the left. When none is left, those who are still here move together; the
-/// room is at least twice their number, so that this costs each join O(1) on the average.
-void SessionTable::make_rank_room() {
-    const std::vector<SessionIndex> order = in_order();
-    for (const SessionIndex i : order) {
-        if (records_[i].listed >= 0)
-            candidates_[records_[i].listed].clear(records_[i].rank);
-        records_[i].listed = -1;
+/// room is at least four times their number, so that this costs each join O(1) on the average.
+void SessionTable::rank_anew(const std::vector<SessionIndex>& order) {
+    order_.resize(std::max<std::size_t>({64, order_.size(), 4 * order.size()}));
+    for (auto& tree : candidates_) {
+        tree = BitTree{};
+        tree.grow(order_.size());
     }
-    const std::size_t room = std::max<std::size_t>({64, order_.size(), 2 * (order.size() + 1)});
-    order_.assign(room, no_session);
-    for (auto& tree : candidates_)
-        tree.grow(room);
     next_rank_ = 0;
     for (const SessionIndex i : order) {
         order_[next_rank_] = i;
         records_[i].rank = next_rank_++;
-    }
-    for (const SessionIndex i : order)
+        records_[i].listed = -1;
         settle(i);
+    }
+}
+
+void SessionTable::begin_move(SessionIndex i, const Spot& to) {
+    handovers_[i] = Handover{.to = to, .partner = no_session};
+    records_[i].moving = true;
+}
+
+void SessionTable::end_move(SessionIndex i) {
+    handovers_.erase(i);
+    records_[i].moving = false;
+}
+
+void SessionTable::promise(SessionIndex mover, SessionIndex newcomer) {
+    handovers_.at(mover).partner = newcomer;
+    handovers_[newcomer] = Handover{.to = {}, .partner = mover};
+    records_[newcomer].promised = true;
+}
+
+void SessionTable::end_promise(SessionIndex mover, SessionIndex newcomer) {
+    handovers_.at(mover).partner = no_session;
+    handovers_.erase(newcomer);
+    records_[newcomer].promised = false;
 }
 
 void SessionTable::settle(SessionIndex i) {
     SessionRecord& record = records_[i];
     int level = memory_.accepts(record.at.host) ? record.at.level : -1;
-    if (record.moving && memory_.accepts(record.to.host) && (level < 0 || record.to.level < level))
-        level = record.to.level;
+    if (record.moving) {
+        const Spot& to = handovers_.at(i).to;
+        if (memory_.accepts(to.host) && (level < 0 || to.level < level))
+            level = to.level;
+    }
     if (level != record.counted) {
         if (record.counted >= 0)
             --at_level_[record.counted];
@@ -118,9 +132,9 @@ void SessionTable::settle(SessionIndex i) {
 }
 
 void SessionTable::settle_all() {
-    for (std::uint32_t rank = 0; rank < next_rank_; ++rank)
-        if (order_[rank] != no_session)
-            settle(order_[rank]);
+    for (SessionIndex i = 0; i < records_.size(); ++i)
+        if (records_[i].in_use)
+            settle(i);
 }
 
 void SessionTable::remove(SessionIndex i) {
@@ -129,9 +143,8 @@ void SessionTable::remove(SessionIndex i) {
         candidates_[record.listed].clear(record.rank);
     if (record.counted >= 0)
         --at_level_[record.counted];
-    order_[record.rank] = no_session;
-    index_.erase(i);
-    record.id.value.clear();
+    index_.erase(IdIndex::tag(ids_[i].value), i);
+    record.in_use = false;
     unused_.push_back(i);
     --live_;
 }
@@ -168,7 +181,8 @@ std::vector<SessionIndex> SessionTable::in_order() const {
     std::vector<SessionIndex> order;
     order.reserve(live_);
     for (std::uint32_t rank = 0; rank < next_rank_; ++rank)
-        if (order_[rank] != no_session)
+        if (const SessionRecord& record = records_[order_[rank]];
+            record.rank == rank && record.in_use)
             order.push_back(order_[rank]);
     return order;
 }

@@ -1,55 +1,73 @@
 #pragma once
 
 #include "allocation/bit_tree.h"
+#include "allocation/id_index.h"
 #include "allocation/memory_map.h"
 #include "model/ids.h"
 
-#include <boost/unordered/unordered_flat_set.hpp>
-
 #include <array>
 #include <cstdint>
-#include <limits>
-#include <optional>
-#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace baton::allocation {
 
 using SessionIndex = std::uint32_t;
-inline constexpr SessionIndex no_session = std::numeric_limits<SessionIndex>::max();
+inline constexpr SessionIndex no_session = IdIndex::none;
 
+/// What every join and leave looks at. What only a handoff needs
+/// is in Handover.
 struct SessionRecord {
-    SessionId id;
-    std::size_t hash = 0;
-    std::uint64_t joined = 0;
     Spot at; ///< during a handoff: the old block
-    Spot to; ///< during a handoff: the new one
-    /// During a handoff: the newcomer that has been promised a part of `at`. Of such a newcomer:
-    /// the session whose handoff it waits for.
+    std::uint32_t rank;
+    bool in_use : 1;     ///< somebody's record
+    bool moving : 1;     ///< a handoff is under way
+    bool promised : 1;   ///< `at` is still covered by the old block of the handoff it waits for
+    bool movable : 1;    ///< has not said "not now"
+    std::int8_t listed;  ///< the level it is a candidate of, or -1
+    std::int8_t counted; ///< the level it is counted at, or -1
+};
+
+/// A handoff under way, or waited for.
+struct Handover {
+    Spot to; ///< of who is handed off: the new block
+    /// Of who is handed off: the newcomer that has been promised a part of the old block, if any.
+    /// Of such a newcomer: the session whose handoff it waits for.
     SessionIndex partner = no_session;
-    std::uint32_t rank = 0;
-    bool moving = false;   ///< a handoff is under way
-    bool promised = false; ///< `at` is still covered by the partner's old block
-    bool movable = true;
-    std::int8_t listed = -1;  ///< the level it is a candidate of, or -1
-    std::int8_t counted = -1; ///< the level it is counted at, or -1
 };
 
 /// The sessions, found by id, and by level in join order. All of it O(log n). Not thread-safe.
 class SessionTable {
   public:
-    SessionTable(unsigned levels, const MemoryMap& memory)
-        : memory_(memory), index_(0, Hash{&records_}, Equal{&records_}), candidates_(levels) {}
+    SessionTable(unsigned levels, const MemoryMap& memory) : memory_(memory), candidates_(levels) {}
 
     SessionTable(const SessionTable&) = delete;
     SessionTable& operator=(const SessionTable&) = delete;
 
     [[nodiscard]] SessionIndex find(const SessionId& id) const;
+    /// Fetches what find(id) and add(id) will need, while the caller does something else.
+    void prefetch(const SessionId& id) const;
 
     [[nodiscard]] const SessionRecord& at(SessionIndex i) const { return records_[i]; }
 
-    /// For changes of anything but id and order; settle() is owed after.
+    [[nodiscard]] const SessionId& id(SessionIndex i) const { return ids_[i]; }
+
+    [[nodiscard]] std::uint64_t joined(SessionIndex i) const { return joined_[i]; }
+
+    /// For changes of `at` and the flags; settle() is owed after.
     [[nodiscard]] SessionRecord& edit(SessionIndex i) { return records_[i]; }
+
+    /// Of a session that is `moving` or `promised`.
+    [[nodiscard]] const Handover& handover(SessionIndex i) const { return handovers_.at(i); }
+
+    /// The record becomes `moving` to a block. settle() is owed.
+    void begin_move(SessionIndex i, const Spot& to);
+    /// No longer `moving`. settle() is owed.
+    void end_move(SessionIndex i);
+    /// `newcomer` waits for the handoff of `mover`. settle() of the newcomer is owed.
+    void promise(SessionIndex mover, SessionIndex newcomer);
+    /// It does not wait any more. settle() of the newcomer is owed.
+    void end_promise(SessionIndex mover, SessionIndex newcomer);
 
     /// A new session, the last in the order. settle() is owed.
     SessionIndex add(const SessionId& id, const Spot& at);
@@ -58,6 +76,7 @@ class SessionTable {
     /// Brings the candidates in line with what the record says now.
     void settle(SessionIndex i);
     void settle_all();
+    /// It is neither moving nor promised.
     void remove(SessionIndex i);
 
     [[nodiscard]] std::size_t size() const { return live_; }
@@ -78,44 +97,22 @@ class SessionTable {
     [[nodiscard]] std::vector<SessionIndex> in_order() const;
 
   private:
-    struct Hash {
-        using is_transparent = void;
-        const std::vector<SessionRecord>* records;
-
-        std::size_t operator()(SessionIndex i) const { return (*records)[i].hash; }
-
-        std::size_t operator()(std::string_view id) const {
-            return std::hash<std::string_view>{}(id);
-        }
-    };
-
-    struct Equal {
-        using is_transparent = void;
-        const std::vector<SessionRecord>* records;
-
-        bool operator()(SessionIndex a, SessionIndex b) const { return a == b; }
-
-        bool operator()(std::string_view id, SessionIndex i) const {
-            return (*records)[i].id.value == id;
-        }
-
-        bool operator()(SessionIndex i, std::string_view id) const {
-            return (*records)[i].id.value == id;
-        }
-    };
-
     SessionIndex store(const SessionId& id, const Spot& at, std::uint64_t joined);
-    void make_rank_room();
+    void rank_anew(const std::vector<SessionIndex>& order);
 
     const MemoryMap& memory_;
     std::vector<SessionRecord> records_;
+    std::vector<SessionId> ids_;
+    std::vector<std::uint64_t> joined_;
     std::vector<SessionIndex> unused_;
-    boost::unordered_flat_set<SessionIndex, Hash, Equal> index_;
+    std::unordered_map<SessionIndex, Handover> handovers_;
+    IdIndex index_;
     std::size_t live_ = 0;
     std::uint64_t last_joined_ = 0;
     std::uint32_t next_rank_ = 0;
-    std::vector<SessionIndex> order_; ///< by rank; ranks of those who left are no_session
-    std::vector<BitTree> candidates_; ///< per level, the ranks of its candidates
+    /// By rank. Who has left is still there: an entry counts if its record is in use at that rank.
+    std::vector<SessionIndex> order_;
+    std::vector<BitTree> candidates_;                ///< per level, the ranks of its candidates
     std::array<std::size_t, max_levels> at_level_{}; ///< sessions on hosts that accept
 };
 

@@ -1,0 +1,32 @@
+"""For benches written in Python: see README.md beside this file. Not a bench itself (its name begins with '_')."""
+import argparse
+import json
+import pathlib
+import sys
+
+
+def arguments(description):
+    """What bench/run passes on: the build folder, made absolute."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--build", default="build", type=lambda text: pathlib.Path(text).resolve())
+    return parser.parse_args()
+
+
+def record(name, *, ours, peer, peer_name, unit, better, how, limit=None):
+    """Prints one record. `ours` and `peer`: the samples of interleaved runs (or one figure); `limit`: of ours / peer."""
+    print(json.dumps({"name": name, "ours": ours, "peer": peer, "peer_name": peer_name, "unit": unit,
+                      "better": better, "limit": limit, "how": how}), flush=True)
+
+
+def interleaved(rounds, ours, peer):
+    """Calls ours() and peer() in turn and returns the samples of each."""
+    samples = ([], [])
+    for _ in range(rounds):
+        samples[0].append(ours())
+        samples[1].append(peer())
+    return samples
+
+
+def say(text):
+    """Progress for whoever watches: standard output is for records alone."""
+    print(text, file=sys.stderr, flush=True)
