@@ -31,7 +31,7 @@ rc::Gen<Fleet> fleets(bool equal) {
         const std::int64_t unit = *rc::gen::element<std::int64_t>(1, 3, 512);
         fleet.settings.largest = Mebibytes(unit << (fleet.settings.levels - 1));
         fleet.settings.margin = *rc::gen::element(0U, 1U, 1U, 2U);
-        const int most = *rc::gen::element(2, 4, 8, 64);
+        const int most = *rc::gen::element(2, 3, 4, 8, 8, 16, 64);
         const int hosts = *rc::gen::inRange(1, most + 1);
         for (int i = 1; i <= hosts; ++i) {
             const std::int64_t capacity =
@@ -80,7 +80,7 @@ std::ostream& operator<<(std::ostream& out, const Step& step) {
 
 rc::Gen<std::vector<Step>> steps(std::vector<Op> ops) {
     return rc::gen::scale(
-        2.0, rc::gen::container<std::vector<Step>>(rc::gen::apply(
+        1.5, rc::gen::container<std::vector<Step>>(rc::gen::apply(
                  [](Op op, std::size_t which) { return Step{op, which}; },
                  rc::gen::elementOf(std::move(ops)), rc::gen::inRange<std::size_t>(0, 100'000))));
 }

@@ -126,12 +126,6 @@ class World {
         bool accepts = true;
     };
 
-    struct Snapshot {
-        std::vector<std::string> lines;
-        bool operator==(const Snapshot&) const = default;
-    };
-
-    [[nodiscard]] Snapshot snapshot() const;
     Machine& machine(const HostId& host);
     void place(const SessionId& session, const Block& block);
     void start_coming(const SessionId& session, const Block& from, const Block& to);
@@ -152,6 +146,7 @@ class World {
     std::optional<Error> last_refusal_;
     std::size_t next_ = 0;
     std::size_t begun_ = 0;
+    std::size_t plans_ = 0;
     std::string transcript_;
 };
 
