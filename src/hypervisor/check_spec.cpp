@@ -16,6 +16,9 @@ Result<void> check_desktop_id(const DesktopId& desktop) {
         return fail(Errc::invalid_argument,
                     fmt::format("the desktop id '{}' is longer than {} characters", desktop.value,
                                 longest_id));
+    if (desktop.value.find('.') != std::string::npos)
+        return fail(Errc::invalid_argument,
+                    fmt::format("the desktop id '{}' has a dot in it", desktop.value));
     return {};
 }
 

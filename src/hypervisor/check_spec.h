@@ -5,7 +5,8 @@
 /// What every adapter refuses before it tries anything.
 namespace baton::hypervisor {
 
-/// Ids become file and domain names: as check_name(), and 40 characters at most.
+/// Ids become file and domain names: as check_name(), without dots, and 40 characters at
+/// most.
 Result<void> check_desktop_id(const DesktopId& desktop);
 
 /// The id; at least one processor; a password; not less memory than the image needs.

@@ -251,7 +251,7 @@ Result<DesktopInfo> LibvirtHypervisor::create(const ConnectionHandle& connection
         core_->forget(spec.id);
         return tl::unexpected(error);
     }
-    core_->watch_overlay(domain.get());
+    core_->bound_overlay(domain.get());
     core_->channels().open(spec.id, plan.channel);
     auto started = info(domain.get());
     if (!started) {
@@ -394,7 +394,7 @@ Result<std::vector<DesktopInfo>> LibvirtHypervisor::list() {
 
 Result<std::string> LibvirtHypervisor::console_tail(const DesktopId& desktop, std::size_t bytes) {
     BATON_TRY(check_desktop_id(desktop));
-    std::string text = file_tail(core_->files().console(desktop), bytes);
+    std::string text = core_->files().console_tail(desktop, bytes);
     if (text.empty())
         text = core_->last_console(desktop);
     text = printable(text);

@@ -1,10 +1,13 @@
 #include "hypervisor/libvirt_core.h"
 
+#include "hypervisor/qemu_process.h"
+
 #include <fmt/format.h>
 #include <libvirt/virterror.h>
 
 #include <algorithm>
 #include <array>
+#include <sys/stat.h>
 
 namespace baton::hypervisor {
 
@@ -12,6 +15,8 @@ namespace {
 
 constexpr std::size_t kept_consoles = 32;
 constexpr std::size_t kept_console_bytes = 8 * 1024;
+/// What a guest may write between libvirt's warning and its end.
+constexpr std::int64_t overlay_margin = std::int64_t{256} << 20;
 
 /// Reads the string that libvirt made, and frees it.
 std::string take(char* text) {
@@ -79,9 +84,7 @@ struct LibvirtCallbacks {
         if (std::string_view(device) != root_target)
             return;
         post(opaque, [uuid = uuid_of(domain)](LibvirtCore& core) {
-            core.end(uuid, fmt::format("ended: it wrote more than {} MiB to its operating system, "
-                                       "which is all that one desktop may",
-                                       core.settings_.overlay_limit_bytes / 1024 / 1024));
+            core.end(uuid, core.overlay_reason());
         });
     }
 
@@ -101,6 +104,7 @@ struct LibvirtCallbacks {
 LibvirtCore::LibvirtCore(LibvirtSettings settings, StateFiles files)
     : settings_(std::move(settings)),
       files_(std::move(files)),
+      console_files_(files_),
       event_loop_(run_libvirt_events()),
       channels_([this](const DesktopId& desktop, guest::FromGuest message) {
           worker_.post([this, desktop, message = std::move(message)] { heard(desktop, message); });
@@ -168,9 +172,10 @@ void LibvirtCore::gone(const std::string& uuid, const std::string& reason) {
         if (found == desktops_.end())
             return;
         desktop = found->first;
-        why = found->second.ending.empty() ? reason : found->second.ending;
-        last_consoles_.emplace_back(desktop,
-                                    file_tail(files_.console(desktop), kept_console_bytes));
+        why = !found->second.ending.empty() ? found->second.ending
+              : overlay_full(desktop)       ? overlay_reason()
+                                            : reason;
+        last_consoles_.emplace_back(desktop, files_.console_tail(desktop, kept_console_bytes));
         if (last_consoles_.size() > kept_consoles)
             last_consoles_.erase(last_consoles_.begin());
         channels_.close(desktop);
@@ -211,9 +216,25 @@ Result<DomainHandle> LibvirtCore::find(const ConnectionHandle& connection,
     return domain;
 }
 
-void LibvirtCore::watch_overlay(virDomain* domain) const {
-    virDomainSetBlockThreshold(domain, root_target,
-                               static_cast<unsigned long long>(settings_.overlay_limit_bytes), 0);
+void LibvirtCore::bound_overlay(virDomain* domain) const {
+    const std::int64_t limit = settings_.overlay_limit_bytes;
+    const std::int64_t margin = std::min(limit / 4, overlay_margin);
+    virDomainSetBlockThreshold(domain, root_target, static_cast<unsigned long long>(limit - margin),
+                               0);
+    if (const pid_t qemu = find_qemu(uuid_of(domain)); qemu > 0)
+        (void)limit_file_size(qemu, limit);
+}
+
+std::string LibvirtCore::overlay_reason() const {
+    return fmt::format("ended: it wrote more to its operating system than one desktop may ({} MiB)",
+                       settings_.overlay_limit_bytes / 1024 / 1024);
+}
+
+bool LibvirtCore::overlay_full(const DesktopId& desktop) const {
+    struct stat status{};
+    // qcow2 grows by clusters of 64 KiB; the one that went over was not written
+    return ::stat(files_.overlay(desktop).c_str(), &status) == 0 &&
+           status.st_size > settings_.overlay_limit_bytes - std::int64_t{1024 * 1024};
 }
 
 std::optional<DesktopId> LibvirtCore::adopt(virDomain* domain) {
@@ -240,7 +261,7 @@ std::optional<DesktopId> LibvirtCore::adopt(virDomain* domain) {
     }
     if (left)
         worker_.post([this, id = found->desktop, fence = *left] { say(DiskDetached{id, fence}); });
-    watch_overlay(domain);
+    bound_overlay(domain);
     channels_.open(found->desktop, found->channel);
     return found->desktop;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hypervisor/console_files.h"
 #include "hypervisor/domain_xml.h"
 #include "hypervisor/guest_channels.h"
 #include "hypervisor/libvirt.h"
@@ -85,8 +86,9 @@ class LibvirtCore : private LibvirtKeeper::Owner {
     /// Its XML with passwords. nullopt: not ours, or gone.
     static std::optional<DomainFacts> facts(virDomain* domain);
 
-    /// Watches the growth of its overlay.
-    void watch_overlay(virDomain* domain) const;
+    /// Bounds its overlay twice: libvirt tells when it comes near the limit, and the kernel stops
+    /// QEMU at the limit itself, also while nobody listens.
+    void bound_overlay(virDomain* domain) const;
 
     /// The end of the console of a desktop that ended lately.
     [[nodiscard]] std::string last_console(const DesktopId& desktop) const;
@@ -114,11 +116,15 @@ class LibvirtCore : private LibvirtKeeper::Owner {
     void on_removal_failed(const std::string& uuid, const std::string& alias);
     /// Ends a desktop for a reason of ours.
     void end(const std::string& uuid, const std::string& reason);
+    [[nodiscard]] std::string overlay_reason() const;
+    /// Whether the overlay has reached its limit, so that the kernel has stopped QEMU.
+    [[nodiscard]] bool overlay_full(const DesktopId& desktop) const;
     void heard(const DesktopId& desktop, const guest::FromGuest& message);
     void say(Event event);
 
     LibvirtSettings settings_;
     StateFiles files_;
+    ConsoleFiles console_files_;
     Hypervisor::Sink sink_;
     std::shared_ptr<void> event_loop_;
 

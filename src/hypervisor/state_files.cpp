@@ -59,10 +59,22 @@ std::string StateFiles::nvram(const DesktopId& desktop) const {
     return fmt::format("{}/nvram/{}", directory_, desktop.value);
 }
 
+std::string StateFiles::console_tail(const DesktopId& desktop, std::size_t bytes) const {
+    std::string text = file_tail(console(desktop), bytes);
+    if (text.size() < bytes)
+        text = file_tail(console(desktop) + ".1", bytes - text.size()) + text;
+    return text;
+}
+
 void StateFiles::remove(const DesktopId& desktop) const {
     for (const char* folder : folders) {
         std::error_code ignored;
         fs::remove(fs::path(directory_) / folder / desktop.value, ignored);
+    }
+    // a console's older parts: ".1" is ours, virtlogd makes ".0" and on
+    for (const char* part : {".0", ".1", ".2", ".3"}) {
+        std::error_code ignored;
+        fs::remove(console(desktop) + part, ignored);
     }
 }
 
@@ -72,7 +84,9 @@ std::set<DesktopId> StateFiles::remove_all_but(const std::set<DesktopId>& alive)
         std::error_code error;
         for (const fs::directory_entry& entry :
              fs::directory_iterator(fs::path(directory_) / folder, error)) {
-            const DesktopId desktop(entry.path().filename().string());
+            // no desktop's id has a dot
+            std::string name = entry.path().filename().string();
+            const DesktopId desktop(name.substr(0, name.find('.')));
             if (alive.contains(desktop))
                 continue;
             std::error_code ignored;

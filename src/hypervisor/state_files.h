@@ -20,6 +20,11 @@ class StateFiles {
 
     [[nodiscard]] std::string overlay(const DesktopId& desktop) const;
     [[nodiscard]] std::string console(const DesktopId& desktop) const;
+
+    [[nodiscard]] std::string consoles() const { return directory_ + "/consoles"; }
+
+    /// The last `bytes` of a console that may have been cut (ConsoleFiles).
+    [[nodiscard]] std::string console_tail(const DesktopId& desktop, std::size_t bytes) const;
     [[nodiscard]] std::string channel(const DesktopId& desktop) const;
     [[nodiscard]] std::string nvram(const DesktopId& desktop) const;
 
