@@ -29,6 +29,7 @@ namespace {
 
 constexpr std::size_t largest_screenshot = 64UL * 1024 * 1024;
 constexpr std::chrono::milliseconds reach_deadline = 3s;
+constexpr std::int64_t least_overlay_limit = std::int64_t{32} << 20;
 constexpr std::chrono::milliseconds probe_deadline = 5s;
 
 std::string new_uuid() {
@@ -446,6 +447,11 @@ Result<Acceleration> LibvirtHypervisor::acceleration() {
 } // namespace
 
 Result<std::unique_ptr<Hypervisor>> make_libvirt(LibvirtSettings settings) {
+    if (settings.overlay_limit_bytes < least_overlay_limit)
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} bytes are too few for what a desktop may write to its system",
+                                settings.overlay_limit_bytes),
+                    fmt::format("allow at least {} MiB", least_overlay_limit >> 20));
     auto files = StateFiles::open(settings.state_directory);
     if (!files)
         return tl::unexpected(files.error());

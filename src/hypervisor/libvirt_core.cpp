@@ -216,13 +216,16 @@ Result<DomainHandle> LibvirtCore::find(const ConnectionHandle& connection,
     return domain;
 }
 
-void LibvirtCore::bound_overlay(virDomain* domain) const {
+std::int64_t LibvirtCore::overlay_threshold() const {
     const std::int64_t limit = settings_.overlay_limit_bytes;
-    const std::int64_t margin = std::min(limit / 4, overlay_margin);
-    virDomainSetBlockThreshold(domain, root_target, static_cast<unsigned long long>(limit - margin),
-                               0);
+    return limit - std::min(limit / 4, overlay_margin);
+}
+
+void LibvirtCore::bound_overlay(virDomain* domain) const {
+    virDomainSetBlockThreshold(domain, root_target,
+                               static_cast<unsigned long long>(overlay_threshold()), 0);
     if (const pid_t qemu = find_qemu(uuid_of(domain)); qemu > 0)
-        (void)limit_file_size(qemu, limit);
+        (void)limit_file_size(qemu, settings_.overlay_limit_bytes);
 }
 
 std::string LibvirtCore::overlay_reason() const {
@@ -232,9 +235,8 @@ std::string LibvirtCore::overlay_reason() const {
 
 bool LibvirtCore::overlay_full(const DesktopId& desktop) const {
     struct stat status{};
-    // qcow2 grows by clusters of 64 KiB; the one that went over was not written
     return ::stat(files_.overlay(desktop).c_str(), &status) == 0 &&
-           status.st_size > settings_.overlay_limit_bytes - std::int64_t{1024 * 1024};
+           status.st_size > overlay_threshold();
 }
 
 std::optional<DesktopId> LibvirtCore::adopt(virDomain* domain) {
@@ -262,6 +264,9 @@ std::optional<DesktopId> LibvirtCore::adopt(virDomain* domain) {
     if (left)
         worker_.post([this, id = found->desktop, fence = *left] { say(DiskDetached{id, fence}); });
     bound_overlay(domain);
+    // it came near its limit while nobody listened
+    if (overlay_full(found->desktop))
+        worker_.post([this, uuid = found->uuid] { end(uuid, overlay_reason()); });
     channels_.open(found->desktop, found->channel);
     return found->desktop;
 }

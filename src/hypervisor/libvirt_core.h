@@ -86,8 +86,8 @@ class LibvirtCore : private LibvirtKeeper::Owner {
     /// Its XML with passwords. nullopt: not ours, or gone.
     static std::optional<DomainFacts> facts(virDomain* domain);
 
-    /// Bounds its overlay twice: libvirt tells when it comes near the limit, and the kernel stops
-    /// QEMU at the limit itself, also while nobody listens.
+    /// Bounds its overlay twice: libvirt tells when it comes near the limit, and the kernel refuses
+    /// to let it grow beyond, also while nobody listens.
     void bound_overlay(virDomain* domain) const;
 
     /// The end of the console of a desktop that ended lately.
@@ -117,8 +117,9 @@ class LibvirtCore : private LibvirtKeeper::Owner {
     /// Ends a desktop for a reason of ours.
     void end(const std::string& uuid, const std::string& reason);
     [[nodiscard]] std::string overlay_reason() const;
-    /// Whether the overlay has reached its limit, so that the kernel has stopped QEMU.
+    /// Whether the overlay has come near its limit.
     [[nodiscard]] bool overlay_full(const DesktopId& desktop) const;
+    [[nodiscard]] std::int64_t overlay_threshold() const;
     void heard(const DesktopId& desktop, const guest::FromGuest& message);
     void say(Event event);
 

@@ -13,8 +13,8 @@ namespace baton::hypervisor {
 /// another PID namespace).
 pid_t find_qemu(const std::string& uuid);
 
-/// No file that this process writes may grow beyond `bytes`: the kernel ends it when it tries
-/// (SIGXFSZ). Holds also when nobody of ours is there to watch.
+/// No file that this process writes may grow beyond `bytes`: the kernel refuses (EFBIG), which the
+/// guest sees as a write error of its disk. Holds also when nobody of ours is there to watch.
 Result<void> limit_file_size(pid_t process, std::int64_t bytes);
 
 } // namespace baton::hypervisor

@@ -1,6 +1,7 @@
 #include "libvirt_world.h"
 
 #include "hypervisor/domain_xml.h"
+#include "process/child.h"
 #include "process/run.h"
 
 #include <charconv>
@@ -8,8 +9,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <poll.h>
 #include <stdexcept>
-#include <sys/wait.h>
+#include <sys/syscall.h>
+#include <thread>
+#include <unistd.h>
 
 namespace baton::hypervisor::contract {
 
@@ -143,6 +147,33 @@ pid_t LibvirtWorld::qemu_of(const DesktopId& desktop) {
             return pid;
     }
     return 0;
+}
+
+bool LibvirtWorld::wait_end(pid_t pid, std::chrono::milliseconds deadline) {
+    const process::Descriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    pollfd ended{handle.get(), POLLIN, 0};
+    return !handle.open() || ::poll(&ended, 1, static_cast<int>(deadline.count())) > 0;
+}
+
+bool LibvirtWorld::wait_for(const std::function<bool()>& holds,
+                            std::chrono::milliseconds deadline) {
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    while (!holds()) {
+        if (std::chrono::steady_clock::now() > end)
+            return false;
+        std::this_thread::sleep_for(50ms);
+    }
+    return true;
+}
+
+bool LibvirtWorld::wait_console(Hypervisor& hypervisor, const DesktopId& desktop,
+                                const std::string& text) {
+    return wait_for(
+        [&] {
+            return hypervisor.console_tail(desktop, 8000).value_or("").find(text) !=
+                   std::string::npos;
+        },
+        patience);
 }
 
 void LibvirtWorld::crash(const DesktopId& desktop) {

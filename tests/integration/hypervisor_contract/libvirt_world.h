@@ -33,8 +33,18 @@ class LibvirtWorld : public World {
 
     /// The adapter as `settings()` say, in place of the one there was.
     void connect();
+
+    /// As if the agent had been killed: nothing is stopped, nothing is cleaned up.
+    void disconnect() { hypervisor_.reset(); }
+
     /// QEMU's process, 0 if there is none.
     static pid_t qemu_of(const DesktopId& desktop);
+    /// Whether the process ends in time (told by the kernel).
+    static bool wait_end(pid_t pid, std::chrono::milliseconds deadline);
+    /// For what nobody can tell us of: looks again and again.
+    static bool wait_for(const std::function<bool()>& holds, std::chrono::milliseconds deadline);
+    static bool wait_console(Hypervisor& hypervisor, const DesktopId& desktop,
+                             const std::string& text);
     static void kill_libvirtd();
     static void start_libvirtd();
     /// The desk image under `fence`, as a file.
