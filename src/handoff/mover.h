@@ -49,6 +49,8 @@ class Mover {
   private:
     using Nanoseconds = std::chrono::nanoseconds;
 
+    using Routed = std::pair<std::string, std::uint16_t>; ///< client, listen port
+
     /// What is known of a move in this life of the controller only.
     struct Run {
         store::MovePhase phase = store::MovePhase::done;
@@ -60,6 +62,8 @@ class Mover {
         std::optional<DeskExport> desk_export;
         std::map<store::MovePhase, Nanoseconds> entered;
         std::uint64_t fence_step = 1;
+        std::optional<std::string> password; ///< that the new desktop's screen was given
+        Routed routed;
         std::set<DesktopId> released; ///< close: those that have let go
     };
 
@@ -90,6 +94,8 @@ class Mover {
     void leased(std::uint64_t id, const Result<DeskExport>& result);
     void attach(const store::MoveRow& move);
     void route(const store::MoveRow& move);
+    [[nodiscard]] bool is_routed(std::uint64_t id) const;
+    void check_route(const SessionId& session, const Routed& routed);
     void served(std::uint64_t id, const std::string& route_error);
     void tell_opened(store::Change& change, const store::MoveRow& move, const Run& run) const;
     void drain(const store::MoveRow& move);

@@ -23,6 +23,8 @@ namespace {
 /// Attempts of one step before it counts as failed; with Core::backoff about half a minute.
 constexpr unsigned step_attempts = 8;
 
+constexpr std::chrono::minutes password_must_last{10};
+
 } // namespace
 
 void Mover::wait_for_memory(const MoveRow& move) {
@@ -49,10 +51,13 @@ void Mover::wait_for_memory(const MoveRow& move) {
         desktop.phase = DesktopPhase::starting;
         change.desktops.push_back(desktop);
         auto session = *core_.state.session(row.session);
-        if (row.kind == MoveKind::open) {
+        if (row.kind == MoveKind::open)
             session.phase = SessionPhase::opening;
-            change.sessions.push_back(session);
-        }
+        // The viewer has to log in again at the new desktop, with the password it has.
+        const auto now = core_.clock.wall();
+        session.screen_password_until =
+            std::max(session.screen_password_until, now + password_must_last);
+        change.sessions.push_back(session);
     });
 }
 
@@ -71,6 +76,7 @@ void Mover::prepare(const MoveRow& move) {
     order.image = to->image;
     order.memory = to->memory;
     order.screen_password = session.screen_password;
+    runs_[move.id].password = session.screen_password;
     order.screen_password_until = session.screen_password_until;
     order.ready_deadline = core_.settings.ready_deadline;
     core_.fleet.start(to->host, order,
@@ -258,16 +264,32 @@ void Mover::attach(const MoveRow& move) {
 
 void Mover::route(const MoveRow& move) {
     const auto id = move.id;
+    Run& run = runs_[id];
     const auto& session = *core_.state.session(move.session);
     const auto* to = core_.state.desktop(move.to);
     if (to == nullptr)
         return core_.outcomes->replace(move.session, "the new desktop was lost");
+    // The person may have come from another client meanwhile, with a new password.
+    if (run.password != session.screen_password && core_.reconciler->is_up(to->host)) {
+        run.password = session.screen_password;
+        core_.fleet.set_screen_password(
+            to->host, to->id, session.screen_password, session.screen_password_until,
+            completion<void>(id, [this, id](const Result<void>& result) {
+                if (result)
+                    return drive(id);
+                runs_[id].password.reset();
+                retry(id, step_attempts,
+                      [this, id, why = result.error().message()] { served(id, why); });
+            }));
+        return;
+    }
+    run.routed = {session.client, session.listen_port};
     if (session.listen_port == 0)
         return served(id, {});
     core_.path.point(session.id, session.client, session.listen_port, to->screen,
                      completion<void>(id, [this, id](const Result<void>& result) {
                          if (result)
-                             return served(id, {});
+                             return is_routed(id) ? served(id, {}) : drive(id);
                          const auto error = result.error();
                          retry(id, step_attempts, [this, id, error] {
                              const auto& late = *core_.state.move(id);
@@ -278,6 +300,14 @@ void Mover::route(const MoveRow& move) {
                      }));
 }
 
+/// What the route and the screen were given is still what the session wants.
+bool Mover::is_routed(std::uint64_t id) const {
+    const auto& run = runs_.at(id);
+    const auto* session = core_.state.session(core_.state.move(id)->session);
+    return run.password == session->screen_password &&
+           run.routed == Routed(session->client, session->listen_port);
+}
+
 void Mover::served(std::uint64_t id, const std::string& route_error) {
     const auto move = *core_.state.move(id);
     if (move.kind == MoveKind::open) {
@@ -285,7 +315,8 @@ void Mover::served(std::uint64_t id, const std::string& route_error) {
         return advance(
             id, MovePhase::done,
             [this, id](Change& change, MoveRow& row) { tell_opened(change, row, runs_[id]); },
-            [this, session = move.session] {
+            [this, session = move.session, routed = runs_[id].routed] {
+                check_route(session, routed);
                 core_.outcomes->settled(session);
                 core_.doors->opened(session);
                 core_.planner->wake();
@@ -308,10 +339,19 @@ void Mover::served(std::uint64_t id, const std::string& route_error) {
                                        "and is tried again: {}",
                                        session.user.value, route_error));
         },
-        [this, route_error, session = move.session] {
+        [this, route_error, session = move.session, routed = runs_[id].routed] {
             if (!route_error.empty())
                 keep_route(session);
+            else
+                check_route(session, routed);
         });
+}
+
+/// The store may have been slow to take the last phase, and the person quick to change clients.
+void Mover::check_route(const SessionId& id, const Routed& routed) {
+    const auto* session = core_.state.session(id);
+    if (session != nullptr && routed != Routed(session->client, session->listen_port))
+        keep_route(id);
 }
 
 void Mover::tell_opened(Change& change, const MoveRow& move, const Run& run) const {

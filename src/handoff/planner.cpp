@@ -27,8 +27,8 @@ Result<void> Planner::rebuild() {
     auto made = allocation::make_allocator(core_.settings.policy, core_.settings.sizes, {});
     if (!made)
         return tl::unexpected(made.error());
-    auto change = unplan_all();
-    BATON_TRY(core_.state.commit(change));
+    if (auto change = unplan_all(); !change.moves.empty())
+        BATON_TRY(core_.state.commit(change));
     allocator_ = *std::move(made);
     known_.clear();
     waits_for_.clear();

@@ -108,8 +108,15 @@ class HandoffWorld final : private handoff::Fleet,
             engine->on_events([this](const std::vector<store::EventRow>& rows) {
                 events.insert(events.end(), rows.begin(), rows.end());
             });
-            if (const auto resumed = engine->resume(); !resumed)
-                violation("resume failed: " + resumed.error().message());
+            if (const auto resumed = engine->resume(); !resumed) {
+                // batond ends with the error, and is started again.
+                engine.reset();
+                clock.after(std::chrono::seconds(1), [this] {
+                    if (!engine)
+                        boot();
+                });
+                return;
+            }
             for (const auto& [id, host] : hosts)
                 if (host.connected)
                     engine->on_host_up(facts(host));
@@ -207,6 +214,19 @@ class HandoffWorld final : private handoff::Fleet,
             if (engine && hosts.at(id).connected)
                 engine->on_host_up(facts(hosts.at(id)));
         });
+    }
+
+    /// A desktop that the store does not know (it was restored from a backup, say) runs on a host
+    /// that is away just now.
+    void plant_stray(const std::string& name) {
+        auto& host = hosts.at(HostId(name));
+        if (host.connected || used(host) + 512_MiB > host.row.memory - host.row.reserve)
+            return;
+        SimDesktop stray;
+        stray.order.desktop = DesktopId("d-stray" + std::to_string(++strays_));
+        stray.order.memory = 512_MiB;
+        stray.host = host.row.id;
+        host.desktops[stray.order.desktop] = stray;
     }
 
     /// A VM ends by itself (crash, or a reboot inside the guest).
@@ -408,6 +428,7 @@ class HandoffWorld final : private handoff::Fleet,
     handoff::EngineSettings settings_;
     bool reboot_wanted_ = false;
     std::uint64_t last_pending_ = 0;
+    std::uint64_t strays_ = 0;
     std::map<std::uint64_t, Pending> pending_;
     std::map<DesktopId, std::chrono::nanoseconds> desktop_busy_;
     std::map<HostId, std::chrono::nanoseconds> host_busy_;

@@ -1,0 +1,145 @@
+#include "support/handoff_world.h"
+
+#include <gtest/gtest.h>
+
+// The controller dies before and after every commit and every effect of a scenario that opens,
+// hands off, grows and closes. Each time it is started again over the same store and world, and
+// all must end as if nothing had happened.
+namespace baton::handoff {
+namespace {
+
+using std::chrono::milliseconds;
+using store::CommitFault;
+using testing::Fault;
+using testing::HandoffWorld;
+
+struct DeathAt {
+    std::uint64_t commit = 0; ///< 0: none
+    std::uint64_t effect = 0;
+    bool after = false;
+};
+
+EngineSettings settings_with_grace() {
+    EngineSettings settings;
+    settings.grace = milliseconds(5'000);
+    return settings;
+}
+
+/// Asks until served, as a person would whose question was lost.
+void join(HandoffWorld& world, const std::string& user) {
+    for (int attempt = 0; attempt < 3; ++attempt) {
+        world.open(user, "10.9.0.7");
+        world.settle();
+        world.everybody_writes();
+        const auto session = world.session_of(user);
+        if (session && session->phase == store::SessionPhase::serving)
+            return;
+    }
+}
+
+void leave(HandoffWorld& world, const std::string& user) {
+    for (int attempt = 0; attempt < 3; ++attempt) {
+        const auto session = world.session_of(user);
+        if (!session)
+            return;
+        world.close(session->id);
+        world.settle();
+        world.everybody_writes();
+    }
+}
+
+void grow(HandoffWorld& world, const std::string& user, Mebibytes to) {
+    for (int attempt = 0; attempt < 3 && world.desktop_of(user) != nullptr &&
+                          world.desktop_of(user)->order.memory < to;
+         ++attempt) {
+        world.grow(world.session_of(user)->id);
+        world.settle();
+        world.everybody_writes();
+    }
+}
+
+/// Five join (two handoffs on the way), two leave, one grows.
+void scenario(HandoffWorld& world, const DeathAt& death) {
+    world.add_host("host1", 4_GiB);
+    world.add_host("host2", 4_GiB);
+    for (const auto* user : {"kim", "lee", "park", "choi", "guest"})
+        world.add_user(user, std::string(user) != "guest");
+    const auto setup = world.store.commits();
+    if (death.commit != 0)
+        world.store.set_faults([=](std::uint64_t commit) {
+            if (commit != setup + death.commit)
+                return CommitFault::none;
+            return death.after ? CommitFault::crash_after : CommitFault::crash_before;
+        });
+    if (death.effect != 0)
+        world.faults = [=](const std::string&, std::uint64_t effect) {
+            if (effect != death.effect)
+                return Fault::none;
+            return death.after ? Fault::crash_after : Fault::crash_before;
+        };
+    // Effects that a dead controller has sent are still being done while the next one starts.
+    world.boot();
+    world.settle();
+    for (const auto* user : {"kim", "lee", "park", "choi", "guest"})
+        join(world, user);
+    EXPECT_EQ(world.sizes_in_join_order(),
+              (std::vector<std::int64_t>{2048, 2048, 1024, 1024, 1024}));
+    leave(world, "lee");
+    leave(world, "guest");
+    grow(world, "park", 2_GiB);
+    EXPECT_EQ(world.sizes_in_join_order(), (std::vector<std::int64_t>{2048, 2048, 1024}));
+    world.check_at_rest();
+}
+
+void expect_sound(const HandoffWorld& world, const std::string& when) {
+    for (const auto& violation : world.violations)
+        ADD_FAILURE() << when << ": " << violation;
+}
+
+struct Extent {
+    std::uint64_t commits = 0;
+    std::uint64_t effects = 0;
+};
+
+Extent extent_without_deaths() {
+    HandoffWorld world(settings_with_grace());
+    scenario(world, {});
+    expect_sound(world, "without a death");
+    EXPECT_EQ(world.crashes, 0U);
+    return {world.store.commits() - 7, world.effects};
+}
+
+TEST(HandoffCrash, DyingAtAnyCommitLosesNothing) {
+    const auto extent = extent_without_deaths();
+    ASSERT_GT(extent.commits, 50U);
+    for (std::uint64_t commit = 1; commit <= extent.commits; ++commit)
+        for (const bool after : {false, true}) {
+            HandoffWorld world(settings_with_grace());
+            const auto when = fmt::format("dead {} commit {}", after ? "after" : "before", commit);
+            SCOPED_TRACE(when);
+            scenario(world, {commit, 0, after});
+            EXPECT_EQ(world.crashes, 1U);
+            expect_sound(world, when);
+            if (::testing::Test::HasFailure())
+                return;
+        }
+}
+
+TEST(HandoffCrash, DyingAtAnyEffectLosesNothing) {
+    const auto extent = extent_without_deaths();
+    ASSERT_GT(extent.effects, 40U);
+    for (std::uint64_t effect = 1; effect <= extent.effects; ++effect)
+        for (const bool after : {false, true}) {
+            HandoffWorld world(settings_with_grace());
+            const auto when = fmt::format("dead {} effect {}", after ? "after" : "before", effect);
+            SCOPED_TRACE(when);
+            scenario(world, {0, effect, after});
+            EXPECT_EQ(world.crashes, 1U);
+            expect_sound(world, when);
+            if (::testing::Test::HasFailure())
+                return;
+        }
+}
+
+} // namespace
+} // namespace baton::handoff
