@@ -109,26 +109,18 @@ void Doors::open_again(const SessionRow& found, const OpenRequest& request,
 
 /// New password, new route: what a served session needs at another client.
 void Doors::refresh(const SessionRow& before, const SessionRow& after, Done<SessionView> done) {
-    const auto finish = [this, id = after.id, done = std::move(done)](const Result<void>& result) {
-        const auto* row = core_.state.session(id);
-        if (!result || row == nullptr)
-            return answer(
-                done, tl::unexpected(result ? Error{Errc::cancelled, "the session has ended", {}, 0}
-                                            : result.error()));
-        answer(done, view(*row));
-    };
-    const auto route = [this, finish, id = after.id,
-                        moved = before.client != after.client ||
-                                before.listen_port != after.listen_port](const Result<void>& set) {
-        if (!set || !moved)
-            return finish(set);
-        core_.mover->keep_route(id, finish);
-    };
-    const auto* desktop = core_.state.desktop(after.desktop);
-    if (before.screen_password == after.screen_password || desktop == nullptr)
-        return route({});
-    core_.fleet.set_screen_password(desktop->host, desktop->id, after.screen_password,
-                                    after.screen_password_until, core_.guarded<void>(route));
+    if (before == after)
+        return answer(std::move(done), view(after));
+    core_.mover->keep_route(
+        after.id, before.screen_password != after.screen_password,
+        [this, id = after.id, done = std::move(done)](const Result<void>& result) {
+            const auto* row = core_.state.session(id);
+            if (!result)
+                return answer(done, tl::unexpected(result.error()));
+            if (row == nullptr)
+                return answer(done, fail(Errc::cancelled, "the session has ended"));
+            answer(done, view(*row));
+        });
 }
 
 Result<std::optional<store::DeskRow>> Doors::desk_for(const OpenRequest& request) {

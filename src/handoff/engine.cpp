@@ -149,11 +149,16 @@ Result<void> EngineImpl::remove_host(const HostId& host) {
     const auto row = known_host(host);
     if (!row)
         return tl::unexpected(row.error());
-    if (const auto left = core_.state.desktops_on(host); !left.empty())
+    const auto left = core_.state.desktops_on(host);
+    const bool lost = core_.reconciler->is_lost(host);
+    if (!left.empty() && !lost)
         return fail(Errc::busy,
                     fmt::format("{} desktops are on {} or planned there", left.size(), host.value),
                     "empty it first: baton host drain " + host.value);
     Change change;
+    // Of a host that is lost for good nobody will ever say that its desktops are gone.
+    for (const auto& desktop : left)
+        change.removed_desktops.push_back(desktop.id);
     change.removed_hosts.push_back(host);
     core_.tell(change, "host.removed", host.value, fmt::format("{} is forgotten.", host.value));
     BATON_TRY(core_.state.commit(change));

@@ -237,37 +237,57 @@ boost::json::object Mover::figures(const Run& run) const {
                                                                 : span(routing, {draining})}};
 }
 
-void Mover::keep_route(const SessionId& session, Done<void> done) {
-    try_route(session, ++route_turns_[session], 0, std::move(done));
+// ---- the route of a session that serves
+// ----------------------------------------------------------
+
+void Mover::keep_route(const SessionId& session, bool new_password, Done<void> done) {
+    Routing routing;
+    routing.turn = ++route_turns_[session];
+    routing.new_password = new_password;
+    routing.done = std::move(done);
+    try_route(session, std::move(routing));
 }
 
-void Mover::try_route(const SessionId& id, std::uint64_t turn, unsigned attempt, Done<void> done) {
+void Mover::try_route(const SessionId& id, Routing routing) {
     const auto* session = core_.state.session(id);
     const auto* desktop = session == nullptr ? nullptr : core_.state.desktop(session->desktop);
-    const bool wanted = desktop != nullptr && session->listen_port != 0 &&
-                        session->phase != store::SessionPhase::closing &&
-                        desktop->phase == DesktopPhase::ready && route_turns_[id] == turn;
+    const bool wanted = desktop != nullptr && session->phase != store::SessionPhase::closing &&
+                        desktop->phase == DesktopPhase::ready && route_turns_[id] == routing.turn;
     if (!wanted) {
         if (session == nullptr)
             route_turns_.erase(id);
-        if (done)
-            done({});
-        return;
+        return route_tried(id, std::move(routing), {});
     }
-    core_.path.point(
-        id, session->client, session->listen_port, desktop->screen,
-        core_.guarded<void>([this, id, turn, attempt, done](const Result<void>& result) {
-            if (result) {
-                if (done)
-                    done({});
-                return;
-            }
-            // Who waits for it is told at once; the route itself is not given up.
-            if (done)
-                done(result);
-            core_.later(Core::backoff(attempt + 1),
-                        [this, id, turn, attempt] { try_route(id, turn, attempt + 1, {}); });
-        }));
+    const auto next = [this, id, routing](const Result<void>& result) mutable {
+        routing.new_password = routing.new_password && !result;
+        if (!result || routing.new_password)
+            return route_tried(id, std::move(routing), result);
+        point_route(id, std::move(routing));
+    };
+    if (!routing.new_password)
+        return point_route(id, std::move(routing));
+    core_.fleet.set_screen_password(desktop->host, desktop->id, session->screen_password,
+                                    session->screen_password_until, core_.guarded<void>(next));
+}
+
+void Mover::point_route(const SessionId& id, Routing routing) {
+    const auto* session = core_.state.session(id);
+    const auto* desktop = session == nullptr ? nullptr : core_.state.desktop(session->desktop);
+    if (desktop == nullptr || session->listen_port == 0 || route_turns_[id] != routing.turn)
+        return route_tried(id, std::move(routing), {});
+    core_.path.point(id, session->client, session->listen_port, desktop->screen,
+                     core_.guarded<void>([this, id, routing](const Result<void>& result) {
+                         route_tried(id, routing, result);
+                     }));
+}
+
+/// Who waits for it is told of the first failure at once; the route itself is not given up.
+void Mover::route_tried(const SessionId& id, Routing routing, const Result<void>& result) {
+    if (const auto done = std::exchange(routing.done, {}))
+        done(result);
+    if (result)
+        return;
+    core_.later(Core::backoff(++routing.attempt), [this, id, routing] { try_route(id, routing); });
 }
 
 } // namespace baton::handoff

@@ -35,9 +35,10 @@ class Mover {
     /// The person in front of `desktop` said "now" or "not now".
     void answer(const DesktopId& desktop, bool now);
 
-    /// Points the session's route at its desktop, again and again until it succeeds or the session
-    /// moves or ends. For start-up, and for a person who comes back from another client.
-    void keep_route(const SessionId& session, Done<void> done = {});
+    /// Gives the screen its new password if there is one and points the session's route at its
+    /// desktop, again and again until it succeeds or the session moves or ends; `done` hears of
+    /// the first attempt. For start-up, and for a person who comes back from another client.
+    void keep_route(const SessionId& session, bool new_password = false, Done<void> done = {});
 
     using Also = std::function<void(store::Change&, store::MoveRow&)>;
 
@@ -113,7 +114,17 @@ class Mover {
     [[nodiscard]] store::MovePhase after_release(const store::MoveRow& move) const;
     [[nodiscard]] bool is_alive(const DesktopId& desktop) const;
     [[nodiscard]] boost::json::object figures(const Run& run) const;
-    void try_route(const SessionId& session, std::uint64_t turn, unsigned attempt, Done<void> done);
+
+    struct Routing {
+        std::uint64_t turn = 0; ///< a later one replaces it
+        unsigned attempt = 0;
+        bool new_password = false;
+        Done<void> done;
+    };
+
+    void try_route(const SessionId& session, Routing routing);
+    void point_route(const SessionId& session, Routing routing);
+    void route_tried(const SessionId& session, Routing routing, const Result<void>& result);
 
     Core& core_;
     std::map<std::uint64_t, Run> runs_;

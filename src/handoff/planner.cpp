@@ -109,6 +109,7 @@ void Planner::left(const SessionId& session) {
     static_cast<void>(allocator_->leave(session)); // not_found: had no place
     waits_for_.erase(session);
     needed_handoff_.erase(session);
+    told_to_wait_.erase(session);
     failed_moves_.erase(session);
     std::erase_if(waits_for_, [&](const auto& entry) { return entry.second == session; });
     wake();
@@ -229,13 +230,30 @@ void Planner::place_newcomers() {
         if (placing && *placing == Placing::placed)
             continue;
         if (!placing && placing.error().code == Errc::refused) {
-            core_.outcomes->end(newcomer.id, placing.error().message(), placing.error());
+            if (!may_wait_on(newcomer, placing.error()))
+                core_.outcomes->end(newcomer.id, placing.error().message(), placing.error());
             continue;
         }
         if (!placing)
             wake_later(std::chrono::seconds(1)); // the store failed
         return; // those behind wait too: plans are made in the order of joining
     }
+}
+
+/// Who had a desktop and lost it is not sent away for want of room: the host may come back, or
+/// somebody leave, before waiting_deadline.
+bool Planner::may_wait_on(const SessionRow& session, const Error& refusal) {
+    const auto* move = core_.state.move_of(session.id);
+    if (move == nullptr || !move->reason.starts_with(reason::replace))
+        return false;
+    if (told_to_wait_.insert(session.id).second) {
+        Change change;
+        core_.tell(change, "session.waiting", session.id.value,
+                   fmt::format("{} waits for another desktop, at most {} s: {}", session.user.value,
+                               core_.settings.waiting_deadline.count() / 1000, refusal.message()));
+        static_cast<void>(core_.state.commit(change)); // only told: nothing hangs on it
+    }
+    return true;
 }
 
 bool Planner::hosts_may_come_back() const {

@@ -69,6 +69,7 @@ class Planner {
     [[nodiscard]] bool can_move(const SessionId& session) const;
     [[nodiscard]] bool failed_too_often(const SessionId& session) const;
     [[nodiscard]] bool hosts_may_come_back() const;
+    bool may_wait_on(const store::SessionRow& session, const Error& refusal);
     /// Begins the handoff in the allocator and commits its move.
     Result<void> begin(const allocation::Handoff& handoff, const std::string& why);
     void add_handoff(store::Change& change, const allocation::Handoff& handoff,
@@ -86,6 +87,7 @@ class Planner {
     /// Newcomer -> whose handoff frees its memory.
     std::map<SessionId, SessionId> waits_for_;
     std::set<SessionId> needed_handoff_;
+    std::set<SessionId> told_to_wait_;
     std::set<SessionId> deferred_;
     std::map<HostId, std::vector<Done<void>>> drains_;
     std::map<SessionId, unsigned> failed_moves_;

@@ -155,6 +155,8 @@ void Planner::evacuate(const HostId& host) {
 }
 
 void Planner::finish_drains() {
+    if (woken_)
+        return; // something has just changed, and may make room
     std::vector<HostId> ended;
     for (const auto& [host, waiting] : drains_) {
         const auto left = core_.state.desktops_on(host);

@@ -249,14 +249,21 @@ void Reconciler::desktop_gone(const DesktopId& id, const std::string& why) {
         return stopped(id);
     core_.persist(
         [this, id]() -> Built {
-            if (core_.state.desktop(id) == nullptr)
+            const auto* known = core_.state.desktop(id);
+            if (known == nullptr)
                 return std::nullopt;
             Change change;
-            change.removed_desktops.push_back(id);
+            // A start may be on its way to the host a second time, from before a restart of the
+            // controller: only a stop, which comes after it, confirms that nothing is there.
+            if (known->phase == DesktopPhase::starting)
+                core_.outcomes->retire(change, id);
+            else
+                change.removed_desktops.push_back(id);
             return change;
         },
         [this, gone = *row, why] {
             consequences(gone, why);
+            reap();
             core_.planner->wake();
         });
 }

@@ -220,7 +220,13 @@ class HandoffWorld final : private handoff::Fleet,
     /// that is away just now.
     void plant_stray(const std::string& name) {
         auto& host = hosts.at(HostId(name));
-        if (host.connected || used(host) + 512_MiB > host.row.memory - host.row.reserve)
+        auto taken = used(host);
+        // Starts that were sent before the link broke are still to be carried out.
+        const auto rows = store.desktops().value();
+        for (const auto& row : rows)
+            if (row.host == host.row.id && !host.desktops.contains(row.id))
+                taken += row.memory;
+        if (host.connected || taken + 512_MiB > host.row.memory - host.row.reserve)
             return;
         SimDesktop stray;
         stray.order.desktop = DesktopId("d-stray" + std::to_string(++strays_));
