@@ -152,6 +152,11 @@ std::string console_clear(std::size_t rows) {
 
 namespace {
 
+/// Whether ESC and `kind` begin a text that lasts until its own end mark.
+bool holds_text(char kind) {
+    return kind == ']' || kind == 'P' || kind == '^' || kind == '_' || kind == 'X';
+}
+
 /// Whether `text`, which begins with ESC, is a whole sequence.
 bool is_whole(std::string_view text) {
     if (text.size() < 2)
@@ -167,7 +172,7 @@ bool is_whole(std::string_view text) {
             return true;
         return text.back() == '\a' || text.ends_with("\x1b\\");
     }
-    if (kind == 'P' || kind == '^' || kind == '_' || kind == 'X')
+    if (holds_text(kind))
         return text.size() > 3 && text.ends_with("\x1b\\");
     if (kind == '(' || kind == ')' || kind == '%' || kind == '#' || kind == ' ')
         return text.size() == 3;
@@ -208,7 +213,9 @@ bool ConsoleOutput::feed(std::string_view bytes, std::string& out) {
             }
             pending_ += byte;
             if (utf8_length(pending_) == pending_.size()) {
-                out += pending_;
+                // U+0080 to U+009F are control characters; the console takes U+009B for ESC [
+                if (pending_.front() != '\xC2' || value >= 0xA0)
+                    out += pending_;
                 pending_.clear();
             } else if (pending_.size() >= 4) {
                 pending_.clear();
@@ -218,6 +225,16 @@ bool ConsoleOutput::feed(std::string_view bytes, std::string& out) {
         if (byte == '\x18' || byte == '\x1a') { // cancels a sequence
             pending_.clear();
             skipping_ = false;
+            continue;
+        }
+        const bool in_text = pending_.size() > 1 && holds_text(pending_[1]);
+        if (!in_text && value < 0x20) {
+            if (byte == escape) {
+                pending_.assign(1, byte); // begins anew
+                skipping_ = false;
+            } else {
+                out += byte; // the console acts on it at once, in the middle of a sequence too
+            }
             continue;
         }
         if (pending_.size() >= longest_sequence)

@@ -3,3 +3,6 @@ baton_test(guest_status_strip_test KIND unit ROOMS guest LIBRARIES rapidcheck)
 baton_script_test(guest_tiny_test KIND integration TIMEOUT 300
     COMMAND "${CMAKE_SOURCE_DIR}/tests/integration/guest_tiny_test")
 set_tests_properties(guest_tiny_test PROPERTIES RUN_SERIAL TRUE)
+foreach(topic agent console desk_mount facts)
+    baton_test(guest_${topic}_test KIND unit ROOMS guest LIBRARIES rapidcheck)
+endforeach()
