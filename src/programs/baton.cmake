@@ -3,8 +3,10 @@ baton_program(baton
     ROOMS
         model
         allocation
+        desk
         osimage
         net
+        deskserver
     LIBRARIES CLI11::CLI11 fmt::fmt Boost::json)
 
 # recipes are found beside the programs: bin/../share/baton/recipes, in the build folder as where it is installed

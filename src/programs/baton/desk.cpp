@@ -1,4 +1,4 @@
-/// `baton desk`: the commands; what they do is in managed_desk.cpp.
+/// `baton desk`: the commands; what they do is in managed_desk.cpp and detached_desk.cpp.
 #include "programs/baton/desk.h"
 
 #include "model/size.h"
@@ -11,14 +11,8 @@ namespace {
 
 Desks& desks_of(const DeskOptions& options) {
     static const std::unique_ptr<Desks> managed = managed_desks();
-    if (is_desk_file(options.target))
-        throw CommandFailed{
-            Error{Errc::unsupported,
-                  fmt::format("'{}' is a file, and this command takes the name of a "
-                              "managed desk",
-                              options.target),
-                  "see the names with: baton desk list", 0}};
-    return *managed;
+    static const std::unique_ptr<Desks> detached = detached_desks();
+    return is_desk_file(options.target) ? *detached : *managed;
 }
 
 CLI::App* add_command(CLI::App* group, const std::shared_ptr<DeskOptions>& options,
@@ -33,7 +27,10 @@ CLI::App* add_command(CLI::App* group, const std::shared_ptr<DeskOptions>& optio
 }
 
 void add_target(CLI::App* command, const std::shared_ptr<DeskOptions>& options) {
-    command->add_option("DESK", options->target, "a managed desk's name")->required();
+    command
+        ->add_option("DESK", options->target,
+                     "a managed desk's name, or a file with a '/' in it: ./kim.desk")
+        ->required();
 }
 
 void add_json(CLI::App* command, const std::shared_ptr<DeskOptions>& options) {
@@ -41,6 +38,10 @@ void add_json(CLI::App* command, const std::shared_ptr<DeskOptions>& options) {
 }
 
 } // namespace
+
+bool wants_packed(const DeskOptions& options) {
+    return options.packed || options.file.ends_with(".zst");
+}
 
 bool is_desk_file(const std::string& target) {
     return target.find('/') != std::string::npos;
@@ -72,6 +73,9 @@ void add_desk(CLI::App& app) {
 
     CLI::App* shown = add_command(group, options, "show", "One desk", "baton desk show kim");
     add_target(shown, options);
+    shown->add_option_function<std::string>(
+        "--files", [options](const std::string& folder) { options->files = folder; },
+        "list this folder of it instead, for example /fwd/home (files only)");
     add_json(shown, options);
     shown->callback([options] { desks_of(*options).show(*options); });
 
@@ -79,6 +83,7 @@ void add_desk(CLI::App& app) {
                                     "Check a desk that nobody uses; exit status 8 if it is damaged",
                                     "baton desk check kim");
     add_target(checked, options);
+    checked->add_flag("--repair", options->repair, "mend what can be mended");
     add_json(checked, options);
     checked->callback([options] { desks_of(*options).check(*options); });
 
@@ -89,20 +94,24 @@ void add_desk(CLI::App& app) {
     add_json(removed, options);
     removed->callback([options] { desks_of(*options).remove(*options); });
 
-    CLI::App* exported = add_command(group, options, "export", "A managed desk's image as a file",
-                                     "baton desk export kim ./kim.desk");
+    CLI::App* exported =
+        add_command(group, options, "export", "A desk that nobody uses, copied into a file",
+                    "baton desk export kim ./kim.desk");
     add_target(exported, options);
     exported->add_option("FILE", options->file, "where to")->required();
-    exported->callback([options] { export_desk(*options); });
+    exported->add_flag("--packed", options->packed,
+                       "compressed, with a hash; so is a FILE that ends with .zst");
+    add_json(exported, options);
+    exported->callback([options] { desks_of(*options).export_to(*options); });
 
-    CLI::App* imported = add_command(group, options, "import", "A managed desk from an image file",
+    CLI::App* imported = add_command(group, options, "import", "A desk from a file, packed or not",
                                      "baton desk import ./kim.desk kim --owner kim");
     imported->add_option("FILE", options->file, "where from")->required();
-    imported->add_option("DESK", options->target, "the new desk's name")->required();
+    imported->add_option("DESK", options->target, "the new desk's name, or its file")->required();
     imported->add_option("--owner", options->owner,
                          "whose it is; without it, the person of the desk's name");
     add_json(imported, options);
-    imported->callback([options] { import_desk(*options); });
+    imported->callback([options] { desks_of(*options).import_from(*options); });
 }
 
 } // namespace baton::cli

@@ -16,7 +16,10 @@ struct DeskOptions {
     std::string target; ///< NAME or ./FILE
     std::string owner;
     std::optional<std::int64_t> size_bytes;
-    std::string file; ///< of export and import
+    std::string file;                 ///< of export and import
+    bool repair = false;              ///< of check
+    bool packed = false;              ///< of export: packed, whatever the file is called
+    std::optional<std::string> files; ///< of show: list this folder of the desk
     bool as_json = false;
 };
 
@@ -31,13 +34,21 @@ class Desks {
     virtual void show(const DeskOptions& options) = 0;
     virtual void check(const DeskOptions& options) = 0;
     virtual void remove(const DeskOptions& options) = 0;
+    /// To a file: an image, or packed (options.packed, or the name ends with ".zst").
+    virtual void export_to(const DeskOptions& options) = 0;
+    /// From a file of either kind.
+    virtual void import_from(const DeskOptions& options) = 0;
 };
 
 std::unique_ptr<Desks> managed_desks();
+std::unique_ptr<Desks> detached_desks();
 
-/// Managed desks alone can be listed, exported to a file and imported from one.
+/// Managed desks alone can be listed.
 void list_desks(const DeskOptions& options);
-void export_desk(const DeskOptions& options);
-void import_desk(const DeskOptions& options);
+void export_desk(const DeskOptions& options); ///< export_to of managed desks
+void import_desk(const DeskOptions& options); ///< import_from of managed desks
+
+/// Whether an export to this file is to be packed.
+bool wants_packed(const DeskOptions& options);
 
 } // namespace baton::cli

@@ -74,6 +74,10 @@ class ManagedDesks : public Desks {
         const json::object answer = remote.remove(desk_path(options));
         say(options, answer, fmt::format("the desk {} is removed", options.target));
     }
+
+    void export_to(const DeskOptions& options) override { export_desk(options); }
+
+    void import_from(const DeskOptions& options) override { import_desk(options); }
 };
 
 } // namespace

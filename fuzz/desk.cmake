@@ -1,0 +1,7 @@
+foreach(name desk_header desk_pack)
+    add_executable(fuzz_${name} "${CMAKE_CURRENT_LIST_DIR}/${name}.cpp")
+    set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
+    target_link_libraries(fuzz_${name} PRIVATE baton_desk baton_warnings)
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endforeach()
