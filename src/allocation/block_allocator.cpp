@@ -20,8 +20,7 @@ Block BlockAllocator::block(const Spot& spot) const {
 }
 
 Handoff BlockAllocator::handoff(SessionIndex session, const Spot& to) const {
-    const SessionRecord& record = sessions_.at(session);
-    return Handoff{sessions_.id(session), block(record.at), block(to)};
+    return Handoff{sessions_.id(session), block(sessions_.spot(session)), block(to)};
 }
 
 // ---------------------------------------------------------------- joining and leaving
@@ -29,6 +28,7 @@ Handoff BlockAllocator::handoff(SessionIndex session, const Spot& to) const {
 Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     if (session.empty())
         return fail(Errc::invalid_argument, "a session without a name cannot be given a place");
+    sessions_.reserve_one();
     sessions_.prefetch(session);
     const auto choice = policy_->join(state());
     if (sessions_.find(session) != no_session)
@@ -49,7 +49,7 @@ Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     // the handoff takes the slot; the newcomer is promised the first part of what it frees
     const SessionIndex mover = choice->shrink;
     begin(mover, slot);
-    const Spot from = sessions_.at(mover).at;
+    const Spot from = sessions_.spot(mover);
     const Spot promised{from.position << (choice->level - from.level), from.host,
                         static_cast<std::uint8_t>(choice->level)};
     const SessionIndex newcomer = sessions_.add(session, promised);
@@ -70,7 +70,7 @@ Result<void> BlockAllocator::leave(const SessionId& session) {
     } else if (record.promised) { // its place is covered by the mover's
         sessions_.end_promise(sessions_.handover(*found).partner, *found);
     } else {
-        memory_.give(record.at);
+        memory_.give(sessions_.spot(*found));
     }
     sessions_.remove(*found);
     return {};
@@ -80,10 +80,10 @@ Result<void> BlockAllocator::leave(const SessionId& session) {
 void BlockAllocator::free_old_block(SessionIndex mover) {
     const SessionIndex newcomer = sessions_.handover(mover).partner;
     if (newcomer == no_session) {
-        memory_.give(sessions_.at(mover).at);
+        memory_.give(sessions_.spot(mover));
         return;
     }
-    memory_.give_but(sessions_.at(mover).at, sessions_.at(newcomer).at);
+    memory_.give_but(sessions_.spot(mover), sessions_.spot(newcomer));
     sessions_.end_promise(mover, newcomer);
     sessions_.settle(newcomer);
 }
@@ -164,9 +164,8 @@ Result<void> BlockAllocator::begin_handoff(const Handoff& handoff) {
     const auto level = level_of(handoff.to.size);
     if (!level)
         return tl::unexpected(level.error());
-    const SessionRecord& record = sessions_.at(*found);
-    if (const Block at = block(record.at);
-        at.host != handoff.from.host || at.size != handoff.from.size)
+    const Spot from = sessions_.spot(*found);
+    if (const Block at = block(from); at.host != handoff.from.host || at.size != handoff.from.size)
         return fail(Errc::conflict,
                     fmt::format("session '{}' has {} on {} now, not {} on {}",
                                 handoff.session.value, to_string(at.size), at.host.value,
@@ -179,7 +178,7 @@ Result<void> BlockAllocator::begin_handoff(const Handoff& handoff) {
                                 handoff.to.host.value),
                     "plan the handoff again");
     };
-    if (*level < record.at.level && !may_grow(*found, *level))
+    if (*level < from.level && !may_grow(*found, *level))
         return stale();
     const auto offset = static_cast<std::uint64_t>(handoff.to.offset.count / size_of(*level).count);
     auto to = memory_.take_at(*host, *level, offset);
@@ -187,7 +186,7 @@ Result<void> BlockAllocator::begin_handoff(const Handoff& handoff) {
         to = memory_.take_on(*host, *level); // the place within the host has no meaning outside
     if (!to)
         return stale();
-    if (!leaves_room(record, *to)) {
+    if (!leaves_room(from, *to)) {
         memory_.give(*to);
         return stale();
     }
@@ -197,9 +196,9 @@ Result<void> BlockAllocator::begin_handoff(const Handoff& handoff) {
 
 /// With `to` taken: a slot for the next handoff is free, or comes free however this one ends, or
 /// nobody is left to be handed off.
-bool BlockAllocator::leaves_room(const SessionRecord& record, const Spot& to) const {
+bool BlockAllocator::leaves_room(const Spot& from, const Spot& to) const {
     const unsigned last = settings_.levels - 1;
-    return memory_.accepts(record.at.host) || !memory_.accepts(to.host) ||
+    return memory_.accepts(from.host) || !memory_.accepts(to.host) ||
            memory_.free_slots(last) > 0 || (to.level == last && !sessions_.any_larger(last));
 }
 
@@ -216,7 +215,7 @@ Result<void> BlockAllocator::finish_handoff(const SessionId& session) {
     if (!found)
         return tl::unexpected(found.error());
     free_old_block(*found);
-    sessions_.edit(*found).at = sessions_.handover(*found).to;
+    sessions_.set_spot(*found, sessions_.handover(*found).to);
     end(*found);
     return {};
 }
@@ -247,7 +246,7 @@ void BlockAllocator::set_movable(const SessionId& session, bool movable) {
     const SessionIndex found = sessions_.find(session);
     if (found == no_session)
         return;
-    sessions_.edit(found).movable = movable;
+    sessions_.set_movable(found, movable);
     sessions_.settle(found);
 }
 
@@ -282,9 +281,9 @@ std::optional<SessionPlacement> BlockAllocator::find(const SessionId& session) c
 }
 
 SessionPlacement BlockAllocator::placement(SessionIndex session) const {
-    const SessionRecord& record = sessions_.at(session);
     return {sessions_.id(session),
-            block(record.moving ? sessions_.handover(session).to : record.at),
+            block(sessions_.at(session).moving ? sessions_.handover(session).to
+                                               : sessions_.spot(session)),
             sessions_.joined(session)};
 }
 

@@ -77,7 +77,7 @@ class BlockAllocator final : public Allocator {
     [[nodiscard]] std::optional<Handoff> growth_of(SessionIndex session,
                                                    const GrowthLimit& limit) const;
     [[nodiscard]] std::optional<Spot> would_take(unsigned level) const;
-    [[nodiscard]] bool leaves_room(const SessionRecord& record, const Spot& to) const;
+    [[nodiscard]] bool leaves_room(const Spot& from, const Spot& to) const;
 
     Settings settings_;
     std::unique_ptr<Policy> policy_;

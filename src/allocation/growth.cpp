@@ -20,21 +20,21 @@ bool BlockAllocator::may_grow(SessionIndex session, unsigned level) const {
     if (sessions_.size() + settings_.margin > capacity())
         return false;
     const unsigned next = state().level_for(sessions_.size() + 1); // later ones get no more
-    const SessionRecord& record = sessions_.at(session);
+    const Spot from = sessions_.spot(session);
     const auto to = memory_.take(level);
     if (!to)
         return false;
     bool ok = settings_.margin == 0 || memory_.free_slots(next) > 0;
-    memory_.give(record.at);
+    memory_.give(from);
     ok = ok && memory_.free_slots(next) > settings_.margin;
-    memory_.take_at(record.at.host, record.at.level, memory_.offset(record.at));
+    memory_.take_at(from.host, from.level, memory_.offset(from));
     memory_.give(*to);
     return ok;
 }
 
 std::optional<Handoff> BlockAllocator::growth_of(SessionIndex session,
                                                  const GrowthLimit& limit) const {
-    const unsigned now = sessions_.at(session).at.level;
+    const unsigned now = sessions_.at(session).level;
     for (unsigned level = now > limit.due ? limit.due : limit.largest; level < now; ++level)
         if (may_grow(session, level))
             return handoff(session, would_take(level).value());
@@ -47,7 +47,7 @@ std::optional<Handoff> BlockAllocator::plan_grow(const std::optional<SessionId>&
         return std::nullopt;
     if (candidate) {
         const auto found = settled(*candidate);
-        if (!found || !memory_.accepts(sessions_.at(*found).at.host))
+        if (!found || !memory_.accepts(sessions_.spot(*found).host))
             return std::nullopt;
         return growth_of(*found, *limit);
     }
@@ -75,7 +75,7 @@ std::optional<Handoff> BlockAllocator::plan_evacuate(const SessionId& session) c
     const auto found = settled(session);
     if (!found)
         return std::nullopt;
-    const Spot at = sessions_.at(*found).at;
+    const Spot at = sessions_.spot(*found);
     if (memory_.accepts(at.host))
         return std::nullopt;
     const unsigned last = settings_.levels - 1;

@@ -78,9 +78,8 @@ Result<std::vector<SessionId>> BlockAllocator::lose_host(const HostId& host) {
     const std::vector<SessionIndex> everybody = sessions_.in_order();
     std::vector<bool> gone(everybody.empty() ? 0 : std::ranges::max(everybody) + 1U, false);
     for (const SessionIndex i : everybody) {
-        SessionRecord& record = sessions_.edit(i);
-        const bool at_lost = record.at.host == *number;
-        if (!record.moving) {
+        const bool at_lost = sessions_.spot(i).host == *number;
+        if (!sessions_.at(i).moving) {
             gone[i] = gone[i] || at_lost;
             continue;
         }
@@ -93,7 +92,7 @@ Result<std::vector<SessionId>> BlockAllocator::lose_host(const HostId& host) {
         }
         gone[i] = at_lost && to.host == *number;
         if (at_lost)
-            record.at = to;
+            sessions_.set_spot(i, to);
         end(i);
     }
     std::vector<SessionId> names;

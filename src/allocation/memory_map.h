@@ -53,6 +53,10 @@ class MemoryMap {
     /// In smallest slots. O(free blocks of the host).
     [[nodiscard]] std::uint64_t used(std::uint32_t host) const;
 
+    [[nodiscard]] Spot spot(std::uint32_t position, std::uint8_t level) const {
+        return Spot{position, owner_[position >> level], level};
+    }
+
     /// The position of the slot within its host.
     [[nodiscard]] std::uint64_t offset(const Spot& spot) const {
         return spot.position - begin(hosts_[spot.host], spot.level);

@@ -1,81 +1,105 @@
 #include "allocation/session_table.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace baton::allocation {
 
 SessionIndex SessionTable::find(const SessionId& id) const {
-    return index_.find(IdIndex::tag(id.value), [&](SessionIndex i) { return ids_[i] == id; });
-}
-
-void SessionTable::prefetch(const SessionId& id) const {
-    index_.prefetch(IdIndex::tag(id.value));
-    if (!unused_.empty())
-        __builtin_prefetch(&ids_[unused_.back()], 1);
-}
-
-SessionIndex SessionTable::store(const SessionId& id, const Spot& at, std::uint64_t joined) {
-    SessionIndex i = 0;
-    if (unused_.empty()) {
-        i = static_cast<SessionIndex>(records_.size());
-        records_.emplace_back();
-        ids_.emplace_back();
-        joined_.emplace_back();
-    } else {
-        i = unused_.back();
-        unused_.pop_back();
+    const IdKey key = SessionIds::key(id.value);
+    for (std::size_t i = home(key);; i = (i + 1) & mask()) {
+        if (ids_.equal(records_[i].id, key, id.value))
+            return static_cast<SessionIndex>(i);
+        if (records_[i].passed == 0)
+            return no_session;
     }
-    ids_[i] = id; // into what is there already: no allocation when a record is used again
-    joined_[i] = joined;
-    records_[i] = SessionRecord{.at = at,
-                                .rank = 0,
-                                .in_use = true,
-                                .moving = false,
-                                .promised = false,
-                                .movable = true,
-                                .listed = -1,
-                                .counted = -1};
-    index_.insert(IdIndex::tag(id.value), i);
-    ++live_;
-    return i;
+}
+
+/// The first free record on the key's way. There is one, and it is not far (reserve_one).
+SessionIndex SessionTable::place(const IdKey& kept) {
+    std::size_t i = home(kept);
+    for (; !records_[i].id.empty(); i = (i + 1) & mask())
+        ++records_[i].passed;
+    SessionRecord& record = records_[i];
+    record.id = kept;
+    record.listed = record.counted = -1;
+    record.moving = record.promised = false;
+    record.movable = true;
+    return static_cast<SessionIndex>(i);
+}
+
+void SessionTable::reserve_one() {
+    if ((live_ + 1) * 5 > records_.size() * 3)
+        grow();
+}
+
+void SessionTable::grow() {
+    const auto old = std::exchange(records_, std::vector<SessionRecord>(records_.size() * 2));
+    std::vector<SessionIndex> now(old.size(), no_session);
+    for (std::size_t i = 0; i < old.size(); ++i) {
+        if (old[i].id.empty())
+            continue;
+        now[i] = place(old[i].id);
+        SessionRecord& record = records_[now[i]];
+        const std::uint16_t passed = record.passed;
+        record = old[i];
+        record.passed = passed;
+    }
+    for (std::uint32_t rank = 0; rank < next_rank_; ++rank) {
+        SessionIndex& i = order_[rank].session;
+        i = i != no_session && old[i].rank == rank ? now[i] : no_session;
+    }
+    std::unordered_map<SessionIndex, Handover> handovers;
+    for (auto& [i, handover] : handovers_) {
+        if (handover.partner != no_session)
+            handover.partner = now[handover.partner];
+        handovers.emplace(now[i], handover);
+    }
+    handovers_ = std::move(handovers);
+}
+
+void SessionTable::rank(SessionIndex i, std::uint64_t joined) {
+    order_[next_rank_] = Ranked{joined, i};
+    records_[i].rank = next_rank_++;
 }
 
 SessionIndex SessionTable::add(const SessionId& id, const Spot& at) {
     if (next_rank_ == order_.size())
-        rank_anew(in_order());
-    const SessionIndex i = store(id, at, ++last_joined_);
-    order_[next_rank_] = i;
-    records_[i].rank = next_rank_++;
+        rank_anew(ranked());
+    const SessionIndex i = place(ids_.keep(SessionIds::key(id.value), id.value));
+    ++live_;
+    set_spot(i, at);
+    rank(i, ++last_joined_);
     return i;
 }
 
 SessionIndex SessionTable::add_at(const SessionId& id, const Spot& at, std::uint64_t joined) {
+    reserve_one();
     if (joined > last_joined_) {
         last_joined_ = joined - 1;
         return add(id, at);
     }
     // in the middle: everybody is ranked anew, the newcomer where it belongs
-    std::vector<SessionIndex> order = in_order();
-    const SessionIndex i = store(id, at, joined);
-    const auto place = std::ranges::upper_bound(order, joined, {},
-                                                [&](SessionIndex other) { return joined_[other]; });
-    order.insert(place, i);
+    std::vector<Ranked> order = ranked();
+    const SessionIndex i = place(ids_.keep(SessionIds::key(id.value), id.value));
+    ++live_;
+    set_spot(i, at);
+    order.insert(std::ranges::upper_bound(order, joined, {}, &Ranked::joined), Ranked{joined, i});
     rank_anew(order);
     return i;
 }
 
 /// Ranks are used up from the left. When none is left, those who are still here move together; the
 /// room is at least four times their number, so that this costs each join O(1) on the average.
-void SessionTable::rank_anew(const std::vector<SessionIndex>& order) {
+void SessionTable::rank_anew(const std::vector<Ranked>& order) {
     order_.resize(std::max<std::size_t>({64, order_.size(), 4 * order.size()}));
     for (auto& tree : candidates_) {
         tree = BitTree{};
         tree.grow(order_.size());
     }
     next_rank_ = 0;
-    for (const SessionIndex i : order) {
-        order_[next_rank_] = i;
-        records_[i].rank = next_rank_++;
+    for (const auto& [joined, i] : order) {
+        rank(i, joined);
         records_[i].listed = -1;
         settle(i);
     }
@@ -105,7 +129,8 @@ void SessionTable::end_promise(SessionIndex mover, SessionIndex newcomer) {
 
 void SessionTable::settle(SessionIndex i) {
     SessionRecord& record = records_[i];
-    int level = memory_.accepts(record.at.host) ? record.at.level : -1;
+    const bool accepts = memory_.accepts(spot(i).host);
+    int level = accepts ? record.level : -1;
     if (record.moving) {
         const Spot& to = handovers_.at(i).to;
         if (memory_.accepts(to.host) && (level < 0 || to.level < level))
@@ -119,9 +144,8 @@ void SessionTable::settle(SessionIndex i) {
         record.counted = static_cast<std::int8_t>(level);
     }
 
-    const bool candidate =
-        !record.moving && !record.promised && record.movable && memory_.accepts(record.at.host);
-    const auto wanted = static_cast<std::int8_t>(candidate ? record.at.level : -1);
+    const bool candidate = accepts && !record.moving && !record.promised && record.movable;
+    const auto wanted = static_cast<std::int8_t>(candidate ? record.level : -1);
     if (wanted == record.listed)
         return;
     if (record.listed >= 0)
@@ -133,7 +157,7 @@ void SessionTable::settle(SessionIndex i) {
 
 void SessionTable::settle_all() {
     for (SessionIndex i = 0; i < records_.size(); ++i)
-        if (records_[i].in_use)
+        if (!records_[i].id.empty())
             settle(i);
 }
 
@@ -143,9 +167,10 @@ void SessionTable::remove(SessionIndex i) {
         candidates_[record.listed].clear(record.rank);
     if (record.counted >= 0)
         --at_level_[record.counted];
-    index_.erase(IdIndex::tag(ids_[i].value), i);
-    record.in_use = false;
-    unused_.push_back(i);
+    for (std::size_t on = home(record.id); on != i; on = (on + 1) & mask())
+        --records_[on].passed;
+    ids_.drop(record.id);
+    record.id = IdKey{};
     --live_;
 }
 
@@ -156,20 +181,20 @@ SessionIndex SessionTable::latest_larger(unsigned below) const {
         if (rank != BitTree::none && (latest == BitTree::none || rank > latest))
             latest = rank;
     }
-    return latest == BitTree::none ? no_session : order_[latest];
+    return latest == BitTree::none ? no_session : order_[latest].session;
 }
 
 SessionIndex SessionTable::latest_of_largest(unsigned below) const {
     for (unsigned level = 0; level < below; ++level)
         if (const std::size_t rank = candidates_[level].last(); rank != BitTree::none)
-            return order_[rank];
+            return order_[rank].session;
     return no_session;
 }
 
 SessionIndex SessionTable::next_of_level(unsigned level, SessionIndex after) const {
     const std::size_t from = after == no_session ? 0 : std::size_t{records_[after].rank} + 1;
     const std::size_t rank = candidates_[level].first(from);
-    return rank == BitTree::none ? no_session : order_[rank];
+    return rank == BitTree::none ? no_session : order_[rank].session;
 }
 
 bool SessionTable::any_larger(unsigned level) const {
@@ -177,13 +202,22 @@ bool SessionTable::any_larger(unsigned level) const {
                        [](std::size_t count) { return count > 0; });
 }
 
+std::vector<SessionTable::Ranked> SessionTable::ranked() const {
+    std::vector<Ranked> order;
+    order.reserve(live_ + 1);
+    for (std::uint32_t rank = 0; rank < next_rank_; ++rank) {
+        const SessionIndex i = order_[rank].session;
+        if (i != no_session && records_[i].rank == rank && !records_[i].id.empty())
+            order.push_back(order_[rank]);
+    }
+    return order;
+}
+
 std::vector<SessionIndex> SessionTable::in_order() const {
     std::vector<SessionIndex> order;
     order.reserve(live_);
-    for (std::uint32_t rank = 0; rank < next_rank_; ++rank)
-        if (const SessionRecord& record = records_[order_[rank]];
-            record.rank == rank && record.in_use)
-            order.push_back(order_[rank]);
+    for (const Ranked& entry : ranked())
+        order.push_back(entry.session);
     return order;
 }
 

@@ -1,31 +1,33 @@
 #pragma once
 
 #include "allocation/bit_tree.h"
-#include "allocation/id_index.h"
 #include "allocation/memory_map.h"
-#include "model/ids.h"
+#include "allocation/session_ids.h"
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <unordered_map>
 #include <vector>
 
 namespace baton::allocation {
 
 using SessionIndex = std::uint32_t;
-inline constexpr SessionIndex no_session = IdIndex::none;
+inline constexpr SessionIndex no_session = std::numeric_limits<SessionIndex>::max();
 
-/// What every join and leave looks at. What only a handoff needs
-/// is in Handover.
-struct SessionRecord {
-    Spot at; ///< during a handoff: the old block
-    std::uint32_t rank;
-    bool in_use : 1;     ///< somebody's record
-    bool moving : 1;     ///< a handoff is under way
-    bool promised : 1;   ///< `at` is still covered by the old block of the handoff it waits for
-    bool movable : 1;    ///< has not said "not now"
-    std::int8_t listed;  ///< the level it is a candidate of, or -1
-    std::int8_t counted; ///< the level it is counted at, or -1
+/// What every join and leave looks at: half a cache line, found by one look-up. What only a handoff
+/// needs is in Handover.
+struct alignas(32) SessionRecord {
+    IdKey id;                   ///< empty: nobody's
+    std::uint32_t position = 0; ///< with `level` its block; during a handoff the old one
+    std::uint32_t rank = 0;
+    std::uint16_t passed = 0; ///< how many others did not find room here and are further on
+    std::uint8_t level = 0;
+    std::int8_t listed = -1;  ///< the level it is a candidate of, or -1
+    std::int8_t counted = -1; ///< the level it is counted at, or -1
+    bool moving : 1;          ///< a handoff is under way
+    bool promised : 1; ///< the block is still covered by the old one of the handoff it waits for
+    bool movable : 1;  ///< has not said "not now"
 };
 
 /// A handoff under way, or waited for.
@@ -39,23 +41,43 @@ struct Handover {
 /// The sessions, found by id, and by level in join order. All of it O(log n). Not thread-safe.
 class SessionTable {
   public:
-    SessionTable(unsigned levels, const MemoryMap& memory) : memory_(memory), candidates_(levels) {}
+    SessionTable(unsigned levels, const MemoryMap& memory)
+        : memory_(memory), records_(64), candidates_(levels) {}
 
     SessionTable(const SessionTable&) = delete;
     SessionTable& operator=(const SessionTable&) = delete;
 
     [[nodiscard]] SessionIndex find(const SessionId& id) const;
+
     /// Fetches what find(id) and add(id) will need, while the caller does something else.
-    void prefetch(const SessionId& id) const;
+    void prefetch(const SessionId& id) const {
+        __builtin_prefetch(&records_[SessionIds::key(id.value).hash() & mask()], 1);
+    }
+
+    /// Makes room for one more, which changes every index; add() does not.
+    void reserve_one();
 
     [[nodiscard]] const SessionRecord& at(SessionIndex i) const { return records_[i]; }
 
-    [[nodiscard]] const SessionId& id(SessionIndex i) const { return ids_[i]; }
+    [[nodiscard]] SessionId id(SessionIndex i) const { return ids_.id(records_[i].id); }
 
-    [[nodiscard]] std::uint64_t joined(SessionIndex i) const { return joined_[i]; }
+    [[nodiscard]] std::uint64_t joined(SessionIndex i) const {
+        return order_[records_[i].rank].joined;
+    }
 
-    /// For changes of `at` and the flags; settle() is owed after.
-    [[nodiscard]] SessionRecord& edit(SessionIndex i) { return records_[i]; }
+    /// Its block; during a handoff the old one.
+    [[nodiscard]] Spot spot(SessionIndex i) const {
+        return memory_.spot(records_[i].position, records_[i].level);
+    }
+
+    /// settle() is owed.
+    void set_spot(SessionIndex i, const Spot& spot) {
+        records_[i].position = spot.position;
+        records_[i].level = spot.level;
+    }
+
+    /// settle() is owed.
+    void set_movable(SessionIndex i, bool movable) { records_[i].movable = movable; }
 
     /// Of a session that is `moving` or `promised`.
     [[nodiscard]] const Handover& handover(SessionIndex i) const { return handovers_.at(i); }
@@ -69,9 +91,10 @@ class SessionTable {
     /// It does not wait any more. settle() of the newcomer is owed.
     void end_promise(SessionIndex mover, SessionIndex newcomer);
 
-    /// A new session, the last in the order. settle() is owed.
+    /// A new session, the last in the order, after reserve_one(). settle() is owed.
     SessionIndex add(const SessionId& id, const Spot& at);
-    /// One that joined at another time. O(n) unless it is the last in the order. settle() is owed.
+    /// One that joined at another time. O(n) unless it is the last in the order. Changes every
+    /// index. settle() is owed.
     SessionIndex add_at(const SessionId& id, const Spot& at, std::uint64_t joined);
     /// Brings the candidates in line with what the record says now.
     void settle(SessionIndex i);
@@ -97,21 +120,32 @@ class SessionTable {
     [[nodiscard]] std::vector<SessionIndex> in_order() const;
 
   private:
-    SessionIndex store(const SessionId& id, const Spot& at, std::uint64_t joined);
-    void rank_anew(const std::vector<SessionIndex>& order);
+    struct Ranked {
+        std::uint64_t joined = 0;
+        SessionIndex session = no_session;
+    };
+
+    [[nodiscard]] std::size_t mask() const { return records_.size() - 1; }
+
+    [[nodiscard]] std::size_t home(const IdKey& key) const { return key.hash() & mask(); }
+
+    SessionIndex place(const IdKey& kept);
+    void grow();
+    void rank(SessionIndex i, std::uint64_t joined);
+    void rank_anew(const std::vector<Ranked>& order);
+    [[nodiscard]] std::vector<Ranked> ranked() const;
 
     const MemoryMap& memory_;
+    SessionIds ids_;
+    /// A power of two of them, by the hash of the id: whoever finds its place taken goes on to the
+    /// next free one, and is counted where it passed, so that nobody is moved when others leave.
     std::vector<SessionRecord> records_;
-    std::vector<SessionId> ids_;
-    std::vector<std::uint64_t> joined_;
-    std::vector<SessionIndex> unused_;
     std::unordered_map<SessionIndex, Handover> handovers_;
-    IdIndex index_;
     std::size_t live_ = 0;
     std::uint64_t last_joined_ = 0;
     std::uint32_t next_rank_ = 0;
     /// By rank. Who has left is still there: an entry counts if its record is in use at that rank.
-    std::vector<SessionIndex> order_;
+    std::vector<Ranked> order_;
     std::vector<BitTree> candidates_;                ///< per level, the ranks of its candidates
     std::array<std::size_t, max_levels> at_level_{}; ///< sessions on hosts that accept
 };

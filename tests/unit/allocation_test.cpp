@@ -136,5 +136,340 @@ TEST(Paper, TheSeventeenthIsRefusedAndNothingChanges) {
     EXPECT_TRUE(desks->join(session(17)));
 }
 
+// ---------------------------------------------------------------- while a handoff is under way
+
+/// Three users; the third waits for what the first one's handoff frees.
+std::unique_ptr<Allocator> third_waits() {
+    auto desks = allocator({host(1), host(2)});
+    fill(*desks, 1, 2);
+    EXPECT_TRUE(desks->join(session(3))->handoff);
+    return desks;
+}
+
+TEST(Handoffs, WhoComesMeanwhileIsToldToWaitAndFindsRoomAfter) {
+    const auto desks = third_waits();
+    const auto early = desks->join(session(4));
+    ASSERT_FALSE(early);
+    EXPECT_EQ(early.error().code, Errc::busy);
+    EXPECT_THAT(early.error().message(), HasSubstr("handoff under way"));
+    ASSERT_TRUE(desks->finish_handoff(session(1)));
+    const auto plan = desks->join(session(4));
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->block.size, 1_GiB);
+    EXPECT_FALSE(plan->handoff);
+}
+
+TEST(Handoffs, AreNotCancelledUnderTheNewcomerTheyMakeRoomFor) {
+    const auto desks = third_waits();
+    const auto cancelled = desks->cancel_handoff(session(1));
+    ASSERT_FALSE(cancelled);
+    EXPECT_EQ(cancelled.error().code, Errc::conflict);
+    EXPECT_THAT(cancelled.error().what, HasSubstr(session(3).value));
+    // taken back: all is as it was before the join
+    ASSERT_TRUE(desks->leave(session(3)));
+    ASSERT_TRUE(desks->cancel_handoff(session(1)));
+    EXPECT_THAT(sizes(*desks), ElementsAre(4096, 2048));
+    EXPECT_EQ(desks->free_total(), 2_GiB);
+    EXPECT_EQ(desks->join(session(3))->handoff->session, session(1));
+}
+
+TEST(Handoffs, EndWhenTheirSessionLeavesAndTheNewcomerHasItsPlace) {
+    const auto desks = third_waits();
+    ASSERT_TRUE(desks->leave(session(1)));
+    EXPECT_EQ(desks->finish_handoff(session(1)).error().code, Errc::not_found);
+    EXPECT_THAT(sizes(*desks), ElementsAre(2048, 2048));
+    EXPECT_EQ(desks->free_total(), 4_GiB);
+    EXPECT_EQ(desks->used(HostId("host1")), 2_GiB);
+}
+
+TEST(Handoffs, MustBePlannedAgainWhenTheirMemoryIsGone) {
+    const auto desks = allocator({host(1), host(2)});
+    fill(*desks, 1, 9);
+    for (const int n : {8, 9})
+        ASSERT_TRUE(desks->leave(session(n)));
+    const auto plan = desks->plan_grow(session(7));
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->to.size, 1_GiB);
+    for (int n = 10; desks->free_total() > 512_MiB; ++n)
+        ASSERT_TRUE(settle_in(*desks, n));
+    const auto stale = desks->begin_handoff(*plan);
+    ASSERT_FALSE(stale);
+    EXPECT_EQ(stale.error().code, Errc::conflict);
+    Handoff elsewhere = *plan;
+    elsewhere.from.host = HostId("host9");
+    EXPECT_EQ(desks->begin_handoff(elsewhere).error().code, Errc::conflict);
+    EXPECT_EQ(desks->begin_handoff({session(99), {}, {}}).error().code, Errc::not_found);
+}
+
+// ---------------------------------------------------------------- "not now"
+
+TEST(NotNow, TheNextCandidateIsTaken) {
+    const auto desks = allocator({host(1), host(2)});
+    fill(*desks, 1, 4); // 2 2 2 1
+    desks->set_movable(session(3), false);
+    EXPECT_EQ(desks->join(session(5))->handoff->session, session(2));
+}
+
+TEST(NotNow, WithoutACandidateTheNewcomerGetsASmallerSize) {
+    const auto desks = allocator({host(1), host(2)});
+    fill(*desks, 1, 4);
+    for (int n = 1; n <= 4; ++n)
+        desks->set_movable(session(n), false);
+    const auto plan = desks->join(session(5));
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->block.size, 512_MiB);
+    EXPECT_FALSE(plan->handoff);
+    // the last slot is kept for handing off those who may be moved later
+    const auto next = desks->join(session(6));
+    ASSERT_FALSE(next);
+    EXPECT_EQ(next.error().code, Errc::busy);
+    EXPECT_THAT(next.error().message(), HasSubstr("do not want to be moved now"));
+    desks->set_movable(session(2), true);
+    EXPECT_EQ(desks->join(session(6))->handoff->session, session(2));
+}
+
+// ---------------------------------------------------------------- growing back
+
+TEST(Growing, GoesBackUpTheTableAndNeverByItself) {
+    const auto desks = allocator({host(1), host(2)});
+    fill(*desks, 1, 3);
+    ASSERT_TRUE(desks->leave(session(2)));
+    ASSERT_TRUE(desks->leave(session(3)));
+    EXPECT_THAT(sizes(*desks), ElementsAre(2048)); // nobody has been asked
+    const auto plan = desks->plan_grow(std::nullopt);
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->session, session(1));
+    EXPECT_EQ(plan->to.size, 4_GiB);
+    EXPECT_THAT(sizes(*desks), ElementsAre(2048)); // a plan is only a plan
+    ASSERT_TRUE(desks->begin_handoff(*plan));
+    EXPECT_EQ(desks->used(HostId("host1")) + desks->used(HostId("host2")), 6_GiB);
+    ASSERT_TRUE(desks->finish_handoff(session(1)));
+    EXPECT_THAT(sizes(*desks), ElementsAre(4096));
+    EXPECT_FALSE(desks->plan_grow(std::nullopt));
+}
+
+TEST(Growing, IsForTheSmallestAndOfThoseTheLongestConnected) {
+    const auto desks = allocator({host(1), host(2)});
+    fill(*desks, 1, 16);
+    for (int n = 1; n <= 14; n += 2)
+        ASSERT_TRUE(desks->leave(session(n)));
+    for (int n = 16; !desks->plan_grow(std::nullopt); --n)
+        ASSERT_TRUE(desks->leave(session(n)));
+    EXPECT_EQ(desks->plan_grow(std::nullopt)->session, session(2));
+    EXPECT_EQ(desks->plan_grow(session(6))->session, session(6)); // who asked
+    desks->set_movable(session(2), false);
+    EXPECT_EQ(desks->plan_grow(std::nullopt)->session, session(4));
+    EXPECT_EQ(desks->plan_grow(session(2))->session, session(2)); // asking overrules "not now"
+    EXPECT_FALSE(desks->plan_grow(session(1)));                   // has left
+}
+
+TEST(Growing, OneWhoComesAndGoesAtABoundaryMovesNobody) {
+    const auto desks = allocator({host(1), host(2)});
+    fill(*desks, 1, 8);
+    ASSERT_TRUE(settle_in(*desks, 9)->handoff); // the boundary: 1x6 0.5x3
+    for (int n = 10; n < 20; ++n) {
+        ASSERT_TRUE(desks->leave(session(n - 1)));
+        EXPECT_FALSE(desks->plan_grow(std::nullopt)) << n;
+        const auto plan = settle_in(*desks, n);
+        ASSERT_TRUE(plan);
+        EXPECT_FALSE(plan->handoff) << n;
+    }
+}
+
+TEST(Growing, WithoutAMarginTheSamePersonCostsTwoHandoffsEachTime) {
+    const auto desks = allocator({host(1), host(2)}, {.margin = 0});
+    fill(*desks, 1, 8);
+    for (int n = 9; n < 12; ++n) {
+        EXPECT_TRUE(settle_in(*desks, n)->handoff) << n;
+        ASSERT_TRUE(desks->leave(session(n)));
+        const auto plan = desks->plan_grow(std::nullopt);
+        ASSERT_TRUE(plan) << n;
+        ASSERT_TRUE(desks->begin_handoff(*plan));
+        ASSERT_TRUE(desks->finish_handoff(plan->session));
+    }
+}
+
+// ---------------------------------------------------------------- hosts
+
+TEST(Hosts, OfUnequalSizeAreUsedToTheLastWholeSlot) {
+    // 6.3 GiB: 4 + 2 and 0.3 that no desktop fits into; 1 GiB: two of the smallest
+    const auto desks = allocator({host(1, Mebibytes(6451)), host(2, 1_GiB)});
+    EXPECT_EQ(desks->capacity(), 14U);
+    EXPECT_EQ(desks->free_total(), 7_GiB);
+    fill(*desks, 1, 14);
+    EXPECT_EQ(desks->free_total(), 0_MiB);
+    EXPECT_EQ(desks->used(HostId("host1")), 6_GiB);
+    EXPECT_EQ(desks->used(HostId("host2")), 1_GiB);
+    EXPECT_THAT(desks->join(session(15)).error().what, HasSubstr("14 of 14"));
+}
+
+TEST(Hosts, ALargerOneThanTheLargestDesktopHoldsSeveral) {
+    const auto desks = allocator({host(1, 16_GiB)});
+    fill(*desks, 1, 3);
+    EXPECT_THAT(sizes(*desks), ElementsAre(4096, 4096, 4096));
+    EXPECT_EQ(desks->free_total(), 4_GiB);
+}
+
+TEST(Hosts, ALostOneReturnsItsSessionsInJoinOrderAndTheRestStays) {
+    const auto desks = allocator({host(1), host(2), host(3)});
+    fill(*desks, 1, 4);
+    std::vector<SessionId> on_first;
+    for (const auto& placement : desks->placements())
+        if (placement.block.host == HostId("host1"))
+            on_first.push_back(placement.session);
+    ASSERT_FALSE(on_first.empty());
+    const auto lost = desks->lose_host(HostId("host1"));
+    ASSERT_TRUE(lost);
+    EXPECT_EQ(*lost, on_first);
+    EXPECT_EQ(desks->placements().size(), 4 - on_first.size());
+    EXPECT_EQ(desks->capacity(), 16U);
+    EXPECT_EQ(desks->lose_host(HostId("host1")).error().code, Errc::not_found);
+    for (const auto& placement : desks->placements())
+        EXPECT_NE(placement.block.host, HostId("host1"));
+    ASSERT_TRUE(desks->add_host(host(1)));
+    EXPECT_EQ(desks->capacity(), 24U);
+}
+
+TEST(Hosts, ALostOneEndsTheHandoffsOverIt) {
+    // the handoff goes from host1 to host2, the newcomer waits on host1
+    auto desks = third_waits();
+    EXPECT_THAT(desks->lose_host(HostId("host1")).value(), ElementsAre(session(3)));
+    EXPECT_EQ(desks->find(session(1))->block.host, HostId("host2")); // finished
+    EXPECT_EQ(desks->finish_handoff(session(1)).error().code, Errc::not_found);
+
+    desks = third_waits();
+    EXPECT_THAT(desks->lose_host(HostId("host2")).value(), ElementsAre(session(2), session(3)));
+    EXPECT_EQ(desks->find(session(1))->block.size, 4_GiB); // cancelled
+    EXPECT_EQ(desks->used(HostId("host1")), 4_GiB);
+}
+
+TEST(Hosts, ThatDrainGetNothingNewAndCanBeEmptied) {
+    const auto desks = allocator({host(1), host(2)});
+    fill(*desks, 1, 3); // two on host2 fill it, one on host1 beside the free slot
+    ASSERT_TRUE(desks->set_accepts(HostId("host1"), false));
+    EXPECT_EQ(desks->capacity(), 8U);
+    EXPECT_EQ(desks->free_total(), 0_MiB);
+    // host2 has no slot to shrink anybody through: one goes aside on host1, and back
+    int moves = 0;
+    while (desks->used(HostId("host1")) > 0_MiB) {
+        ASSERT_LT(++moves, 10);
+        std::optional<Handoff> plan;
+        for (const auto& placement : desks->placements())
+            if (!plan && placement.block.host == HostId("host1"))
+                plan = desks->plan_evacuate(placement.session);
+        ASSERT_TRUE(plan);
+        ASSERT_TRUE(desks->begin_handoff(*plan));
+        ASSERT_TRUE(desks->finish_handoff(plan->session));
+    }
+    EXPECT_EQ(desks->placements().size(), 3U);
+    EXPECT_FALSE(desks->plan_evacuate(session(1))); // not on a host that drains
+    ASSERT_TRUE(desks->set_accepts(HostId("host2"), false));
+    EXPECT_THAT(desks->join(session(4)).error().message(), HasSubstr("no host accepts desktops"));
+}
+
+TEST(Hosts, ThatDrainAreNamedInTheRefusal) {
+    const auto desks = allocator({host(1), host(2, 4_GiB, false)});
+    fill(*desks, 1, 8);
+    const auto refused = desks->join(session(9));
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().what, HasSubstr("8 of 8 in use on 1 host"));
+    EXPECT_THAT(refused.error().hint, HasSubstr("let 1 host accept desktops again"));
+}
+
+// ---------------------------------------------------------------- start-up
+
+TEST(StartUp, FindsPlacesAndHandoffsAgain) {
+    const auto desks = allocator({host(1), host(2)});
+    ASSERT_TRUE(desks->adopt(session(7), HostId("host2"), 2_GiB, 7));
+    ASSERT_TRUE(desks->adopt(session(3), HostId("host1"), 4_GiB, 3));
+    ASSERT_TRUE(desks->adopt_handoff(session(3), HostId("host2"), 1_GiB));
+    EXPECT_THAT(sizes(*desks), ElementsAre(1024, 2048)); // in join order
+    EXPECT_EQ(desks->used(HostId("host2")), 3_GiB);
+    const auto full = desks->adopt(session(8), HostId("host1"), 512_MiB, 8);
+    EXPECT_EQ(full.error().code, Errc::conflict);
+    EXPECT_THAT(full.error().what, HasSubstr("do not fit on host 'host1'"));
+    EXPECT_EQ(desks->adopt_handoff(session(7), HostId("host1"), 1_GiB).error().code,
+              Errc::conflict);
+    EXPECT_EQ(desks->adopt(session(3), HostId("host2"), 1_GiB, 9).error().code,
+              Errc::already_exists);
+    EXPECT_EQ(desks->adopt(session(8), HostId("host3"), 1_GiB, 9).error().code, Errc::not_found);
+    EXPECT_EQ(desks->adopt(session(8), HostId("host2"), 8_GiB, 9).error().code, Errc::conflict);
+    EXPECT_EQ(desks->adopt(session(8), HostId("host2"), 0_MiB, 9).error().code,
+              Errc::invalid_argument);
+    ASSERT_TRUE(desks->adopt(session(9), HostId("host2"), 600_MiB, 9)); // between two sizes
+    EXPECT_EQ(desks->find(session(9))->block.size, 1_GiB);
+    ASSERT_TRUE(desks->finish_handoff(session(3)));
+    EXPECT_EQ(desks->free_total(), 4_GiB);
+    ASSERT_TRUE(desks->join(session(10)));
+    EXPECT_EQ(desks->find(session(10))->joined, 10U);
+}
+
+TEST(StartUp, LongNamesAreKeptApart) {
+    const auto desks = allocator({host(1)});
+    const SessionId one(std::string(40, 'a') + "1");
+    const SessionId two(std::string(40, 'a') + "2");
+    ASSERT_TRUE(desks->join(one));
+    ASSERT_TRUE(desks->join(two));
+    EXPECT_EQ(desks->join(one).error().code, Errc::already_exists);
+    ASSERT_TRUE(desks->leave(one));
+    EXPECT_FALSE(desks->find(one));
+    EXPECT_EQ(desks->find(two)->session, two);
+    EXPECT_EQ(desks->join(SessionId()).error().code, Errc::invalid_argument);
+}
+
+// ---------------------------------------------------------------- impossible settings
+
+TEST(Settings, ThatAreImpossibleAreRefusedInASentence) {
+    const auto refusal = [](std::string_view policy, Settings settings, HostCapacity one) {
+        const auto made = make_allocator(policy, settings, {one});
+        EXPECT_FALSE(made);
+        EXPECT_EQ(made.error().code, Errc::invalid_argument);
+        return made.error().message();
+    };
+    EXPECT_THAT(refusal("best", {}, host(1)), HasSubstr("choose from: paper, lazy"));
+    EXPECT_THAT(refusal("paper", {.levels = 0}, host(1)), HasSubstr("0 levels"));
+    EXPECT_THAT(refusal("paper", {.levels = 17}, host(1)), HasSubstr("17 levels"));
+    EXPECT_THAT(refusal("paper", {.largest = 0_MiB}, host(1)), HasSubstr("at least 1 MiB"));
+    EXPECT_THAT(refusal("paper", {.largest = 6_MiB, .levels = 3}, host(1)),
+                HasSubstr("cannot be halved 2 times"));
+    EXPECT_THAT(refusal("paper", {}, host(1, 511_MiB)), HasSubstr("does not hold one desktop"));
+    EXPECT_THAT(refusal("paper", {.largest = 1_MiB, .levels = 1}, host(1, 2048_GiB)),
+                HasSubstr("2097152 desktops"));
+    EXPECT_THAT(refusal("lazy", {.grow_below_percent = 101}, host(1)), HasSubstr("101 percent"));
+    const auto desks = allocator({host(1)});
+    EXPECT_EQ(desks->add_host(host(1)).error().code, Errc::already_exists);
+    EXPECT_EQ(desks->set_accepts(HostId("host2"), false).error().code, Errc::not_found);
+    EXPECT_EQ(desks->leave(session(1)).error().code, Errc::not_found);
+    EXPECT_THAT(allocator({})->join(session(1)).error().message(), HasSubstr("add a host"));
+}
+
+// ---------------------------------------------------------------- policies
+
+TEST(Lazy, FillsFirstAndShrinksTheLargest) {
+    const auto desks = allocator({host(1), host(2)}, {}, "lazy");
+    fill(*desks, 1, 16);
+    EXPECT_THAT(desks->join(session(17)).error().what, HasSubstr("16 of 16"));
+    for (int n = 2; n <= 16; ++n)
+        ASSERT_TRUE(desks->leave(session(n)));
+    ASSERT_TRUE(desks->join(session(18)));
+    EXPECT_THAT(sizes(*desks), ElementsAre(512, 4096)); // twice what is due to the second
+    const auto plan = desks->join(session(19));
+    EXPECT_EQ(plan->handoff->session, session(18));
+    EXPECT_EQ(plan->handoff->to.size, 2_GiB);
+}
+
+TEST(Lazy, GrowsNobodyWhileMuchIsInUse) {
+    const auto desks = allocator({host(1), host(2)}, {}, "lazy");
+    fill(*desks, 1, 16);
+    for (int n = 16; n > 12; --n) {
+        EXPECT_FALSE(desks->plan_grow(std::nullopt)) << n;
+        ASSERT_TRUE(desks->leave(session(n)));
+    }
+    EXPECT_FALSE(desks->plan_grow(std::nullopt)); // 75 %
+    ASSERT_TRUE(desks->leave(session(12)));
+    ASSERT_TRUE(desks->leave(session(11)));
+    ASSERT_TRUE(desks->plan_grow(std::nullopt));
+}
+
 } // namespace
 } // namespace baton::allocation
