@@ -286,7 +286,7 @@ RC_GTEST_PROP(AllocationProperties, WhoHasGrownDoesNotStandInTheWayOfTheNext, ()
     Fleet fleet = *any_fleet();
     const auto policy = *any_policy();
     // "lazy" gives a newcomer up to twice the size due, so that a larger margin is half of it
-    fleet.settings.margin = policy == "lazy" ? 1U : std::max(1U, fleet.settings.margin);
+    fleet.settings.margin = policy == "lazy" ? 1U : *rc::gen::inRange(1U, 5U);
     World world(fleet, policy);
     for (const Step& step : *steps({Op::join, Op::join_many, Op::leave, Op::leave_many})) {
         perform(world, step);
@@ -299,6 +299,28 @@ RC_GTEST_PROP(AllocationProperties, WhoHasGrownDoesNotStandInTheWayOfTheNext, ()
         RC_ASSERT(world.join());
         RC_ASSERT(world.begun() == before);
     }
+}
+
+// ---------------------------------------------------------------- leaving
+
+RC_GTEST_PROP(AllocationProperties, WhenEverybodyHasLeftAllIsAsNew, ()) {
+    const Fleet fleet = *any_fleet();
+    const auto policy = *any_policy();
+    World used(fleet, policy);
+    for (const Step& step : *steps(people))
+        perform(used, step);
+    while (used.sessions() > 0)
+        used.leave(0);
+    World fresh(fleet, policy);
+    const auto blocks = [](World& world) {
+        while (world.join())
+            world.finish_all();
+        std::vector<Block> all;
+        for (const auto& placement : world.allocator().placements())
+            all.push_back(placement.block);
+        return all;
+    };
+    RC_ASSERT(blocks(used) == blocks(fresh));
 }
 
 // ---------------------------------------------------------------- hosts
