@@ -15,3 +15,18 @@ target_include_directories(hypervisor_libvirt PRIVATE "${CMAKE_SOURCE_DIR}/tests
 set_tests_properties(hypervisor_libvirt PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
     ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
 baton_test(hypervisor_files_test KIND unit ROOMS hypervisor process)
+
+# The contract's main lines without privileges: qemu:///session
+add_test(NAME hypervisor_contract_session COMMAND "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --session --
+    $<TARGET_FILE:hypervisor_contract> --gtest_filter=*.St*/libvirt:*.ADesk*/libvirt:*.AMachine*/libvirt:*.AnotherAgent*/libvirt)
+set_tests_properties(hypervisor_contract_session PROPERTIES LABELS integration TIMEOUT 300 RUN_SERIAL TRUE
+    FIXTURES_REQUIRED tiny_image ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
+
+baton_test(hypervisor_tls_test KIND integration ROOMS hypervisor process TIMEOUT 120
+    WRAPPER "${CMAKE_SOURCE_DIR}/tests/integration/with_test_pki")
+target_sources(hypervisor_tls_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration/hypervisor_contract/libvirt_world.cpp")
+target_include_directories(hypervisor_tls_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
+set_tests_properties(hypervisor_tls_test PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
+    ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
+
+baton_script_test(with_libvirtd_test KIND integration COMMAND "${CMAKE_SOURCE_DIR}/tests/integration/with_libvirtd_test")
