@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,14 @@ namespace baton::api {
 struct DeskFacts {
     DeskId id;
     std::int64_t size_bytes = 0;
+    FencingNumber fence; ///< the largest that its header has seen: a desk that was elsewhere before
+};
+
+/// A part of a packed desk that is being imported; parts come in order, the first at 0.
+struct DeskPiece {
+    std::int64_t offset = 0;
+    std::int64_t total = 0; ///< of the whole packed desk
+    std::string bytes;
 };
 
 struct DeskCheck {
@@ -39,9 +48,9 @@ class DeskAdmin {
     virtual Result<void> remove(const DeskName& name) = 0;
     /// Answers with the image as a file, or with an error. Called on any thread.
     virtual void export_image(const DeskName& name, net::Respond respond) = 0;
-    /// `request.body` is the image.
-    virtual Result<DeskFacts> import_image(const DeskName& name, const UserName& owner,
-                                           const net::Request& request) = 0;
+    /// Keeps one part; the last one makes the desk, and what it is comes back.
+    virtual Result<std::optional<DeskFacts>>
+    import_piece(const DeskName& name, const UserName& owner, const DeskPiece& piece) = 0;
 };
 
 /// The library of OS images on the boot server.
@@ -95,6 +104,8 @@ struct Services {
     /// Runs work that takes long on another thread; it posts back by `clock`. At least one thread.
     std::function<void(std::function<void()>)> background;
     std::function<void(const std::string&)> log; ///< one line; never a secret
+    /// The host was removed or has a new certificate: whoever speaks for it now is to be cut off.
+    std::function<void(const HostId&)> host_changed = [](const HostId&) {};
 };
 
 /// Thread rules: handle() from any thread, everything else on the executor. Must outlive the

@@ -115,6 +115,7 @@ void DeskRoutes::save_new(const CallPtr& call, const DeskName& name, const UserN
     row.id = facts->id;
     row.owner = owner;
     row.size_bytes = facts->size_bytes;
+    row.fence = facts->fence;
     row.created = context_.services.clock.wall();
     store::Change change;
     change.desks.push_back(row);
@@ -272,8 +273,19 @@ void DeskRoutes::export_image(const CallPtr& call) {
 }
 
 void DeskRoutes::import_image(const CallPtr& call) {
-    if (auto fine = only_query(call->request.query, {"owner"}); !fine)
+    if (auto fine = only_query(call->request.query, {"owner", "offset", "total"}); !fine)
         return call->answer(fine.error());
+    constexpr std::int64_t most = std::int64_t{1} << 43;
+    const auto size = static_cast<std::int64_t>(call->request.body.size());
+    const auto offset = query_number(call->request.query, "offset", 0, 0, most);
+    const auto total = query_number(call->request.query, "total", size, 1, most);
+    if (!offset || !total)
+        return call->answer(!offset ? offset.error() : total.error());
+    if (size == 0 || *offset + size > *total)
+        return call->answer(Error{
+            Errc::invalid_argument,
+            fmt::format("the part of {} bytes at {} is not within {} bytes", size, *offset, *total),
+            "", 0});
     const DeskName name(call->parameters[0]);
     std::optional<std::string> owner;
     if (const auto given = call->request.query.find("owner"); given != call->request.query.end())
@@ -282,11 +294,20 @@ void DeskRoutes::import_image(const CallPtr& call) {
     if (!person)
         return call->answer(person.error());
     DeskAdmin& desks = context_.services.desks;
-    work_on<DeskFacts>(
-        name,
-        [&desks, name, person, call] { return desks.import_image(name, *person, call->request); },
-        [this, call, name, person](const Result<DeskFacts>& facts) {
-            save_new(call, name, *person, facts, "imported");
+    auto piece =
+        std::make_shared<DeskPiece>(DeskPiece{*offset, *total, std::move(call->request.body)});
+    work_on<std::optional<DeskFacts>>(
+        name, [&desks, name, person, piece] { return desks.import_piece(name, *person, *piece); },
+        [this, call, name, person, piece](const Result<std::optional<DeskFacts>>& result) {
+            if (result && !*result)
+                return call->answer(
+                    json::object{{"name", name.value},
+                                 {"received",
+                                  piece->offset + static_cast<std::int64_t>(piece->bytes.size())},
+                                 {"total", piece->total}},
+                    202);
+            save_new(call, name, *person, result.map([](const auto& facts) { return *facts; }),
+                     "imported");
         });
 }
 

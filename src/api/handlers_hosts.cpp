@@ -200,6 +200,7 @@ void HostRoutes::enrol(const CallPtr& call, const Join& join, const HostCertific
     row.certificate_sha256 = certificate.sha256;
     if (auto done = context_.services.engine.add_host(row); !done)
         return call->answer(done.error());
+    context_.services.host_changed(row.id);
     if (auto used = context_.accounts.use_invitation(join.secret); !used)
         return call->answer(used.error());
     (void)context_.tell(
@@ -254,6 +255,7 @@ void HostRoutes::remove(const CallPtr& call) {
     if (host->row.joined) {
         if (auto done = context_.services.engine.remove_host(id); !done)
             return call->answer(done.error());
+        context_.services.host_changed(id);
     }
     if (auto done = context_.accounts.withdraw_invitation(id); !done)
         return call->answer(done.error());

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t none = 0;
 constexpr std::size_t small = 16 * 1024;
-constexpr std::size_t whole_desk = std::size_t{1} << 40; // streamed; the server has the real limit
+constexpr std::size_t desk_piece = 8 * 1024 * 1024; // a packed desk comes in parts
 
 constexpr std::array table{
     Route{RouteId::health, "GET", "/v1/health", Access::open, none, "Whether the controller runs"},
@@ -58,8 +58,8 @@ constexpr std::array table{
           "Removes a desk for good"},
     Route{RouteId::desks_export, "GET", "/v1/desks/{name}/image", Access::own, none,
           "A desk's image as a file"},
-    Route{RouteId::desks_import, "PUT", "/v1/desks/{name}/image", Access::operators, whole_desk,
-          "A desk from an image file"},
+    Route{RouteId::desks_import, "PUT", "/v1/desks/{name}/image", Access::operators, desk_piece,
+          "A desk from its packed image, part by part"},
     Route{RouteId::images_list, "GET", "/v1/os-images", Access::own, none, "OS images"},
     Route{RouteId::images_show, "GET", "/v1/os-images/{id}", Access::own, none, "One OS image"},
     Route{RouteId::images_manifest, "GET", "/v1/os-images/{id}/manifest", Access::operators_or_host,

@@ -3,9 +3,12 @@ baton_program(batond
         model
         allocation
         osimage
+        desk
         routing
         store
         handoff
         net
+        deskserver
+        hostlink
         api
     LIBRARIES CLI11::CLI11 fmt::fmt spdlog::spdlog PkgConfig::sodium Boost::json)

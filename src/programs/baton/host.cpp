@@ -47,8 +47,8 @@ void invite(const Options& options) {
         fmt::print("{}", pretty(answer));
         return;
     }
-    fmt::print("On {}, run as root (once, until {}):\n\n  baton-hostd join {}\n", options.name,
-               time_field(answer, "expires"), field(answer, "token"));
+    fmt::print("On {}, run as root (once, until {}):\n\n  baton-hostd join --token {}\n",
+               options.name, time_field(answer, "expires"), field(answer, "token"));
 }
 
 void list(const Options& options) {

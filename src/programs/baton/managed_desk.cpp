@@ -5,9 +5,9 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 namespace json = boost::json;
 
@@ -114,15 +114,28 @@ void export_desk(const DeskOptions& options) {
 }
 
 void import_desk(const DeskOptions& options) {
+    constexpr std::int64_t piece = std::int64_t{4} << 20;
+    std::error_code error;
+    const auto total = static_cast<std::int64_t>(std::filesystem::file_size(options.file, error));
     std::ifstream stream(options.file, std::ios::binary);
-    if (!stream)
-        throw CommandFailed{fail_errno(errno, "cannot read " + options.file).value()};
-    std::ostringstream content;
-    content << stream.rdbuf();
+    if (error || !stream)
+        throw CommandFailed{
+            fail_errno(error ? error.value() : EACCES, "cannot read " + options.file).value()};
+    if (total == 0)
+        throw CommandFailed{
+            Error{Errc::invalid_argument, fmt::format("{} is empty", options.file), "", 0}};
     Remote remote(*options.connection, patience);
-    const std::string query = options.owner.empty() ? "" : "?owner=" + escape(options.owner);
-    const json::object desk =
-        remote.put(desk_path(options) + "/image" + query, std::move(content).str());
+    std::string target = fmt::format("{}/image?total={}", desk_path(options), total);
+    if (!options.owner.empty())
+        target += "&owner=" + escape(options.owner);
+    json::object desk;
+    for (std::int64_t offset = 0; offset < total; offset += piece) {
+        std::string bytes(static_cast<std::size_t>(std::min(piece, total - offset)), '\0');
+        if (!stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
+            throw CommandFailed{
+                Error{Errc::io, fmt::format("{} ended while it was read", options.file), "", 0}};
+        desk = remote.put(fmt::format("{}&offset={}", target, offset), std::move(bytes));
+    }
     say(options, desk,
         fmt::format("the desk {} of {} is made from {}", field(desk, "name"), field(desk, "owner"),
                     options.file));

@@ -24,7 +24,7 @@ namespace {
 /// Password hashes, desk server calls and routes run side by side on these.
 constexpr unsigned background_threads = 4;
 /// Bodies are small but for a desk's image.
-constexpr std::size_t server_body_limit = std::size_t{64} << 20;
+constexpr std::size_t server_body_limit = std::size_t{9} << 20;
 
 std::string host_name() {
     std::array<char, 256> name{};
@@ -92,6 +92,7 @@ class SiteAuthority : public api::Authority {
         order.common_name = host.value;
         order.names = {host.value};
         order.client = true;
+        order.server = true; // live migration between hosts, and screens over TLS
         auto certificate = authority_.sign(csr_pem, order, clock_.wall());
         if (!certificate)
             return tl::unexpected(certificate.error());
@@ -171,12 +172,14 @@ Result<void> Site::begin() {
     loop_ = std::make_unique<Loop>();
     pool_ = std::make_unique<Pool>(background_threads);
     BATON_TRY(make_certificates());
-    auto world = make_simulated_world(config_, *loop_);
+    auto world = config_.simulated_hosts > 0 ? make_simulated_world(config_, *loop_)
+                                             : make_real_world(config_, *loop_, *pool_);
     if (!world)
         return tl::unexpected(world.error());
     world_ = std::move(*world);
     engine_ = handoff::Engine::make(*store_, world_->fleet(), world_->desk_server(), world_->path(),
                                     *loop_, config_.engine);
+    world_->prepare(*engine_, *store_);
     BATON_TRY(make_api());
     BATON_TRY(wake_engine());
     BATON_TRY(write_admin_token());
@@ -237,7 +240,8 @@ Result<void> Site::make_api() {
         world_->images(),
         *authority_,
         [this](std::function<void()> work) { pool_->run(std::move(work)); },
-        [](const std::string& line) { spdlog::error("{}", line); }};
+        [](const std::string& line) { spdlog::error("{}", line); },
+        [this](const HostId& host) { world_->host_changed(host); }};
     api::Settings settings;
     settings.default_image = config_.default_image;
     settings.login_life = config_.login_life;

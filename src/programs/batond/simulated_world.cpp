@@ -204,8 +204,8 @@ class SimulatedWorld : public World,
     Result<api::DeskCheck> check(const DeskName& name) override;
     Result<void> remove(const DeskName& name) override;
     void export_image(const DeskName& name, net::Respond respond) override;
-    Result<api::DeskFacts> import_image(const DeskName& name, const UserName& owner,
-                                        const net::Request&) override;
+    Result<std::optional<api::DeskFacts>> import_piece(const DeskName& name, const UserName& owner,
+                                                       const api::DeskPiece& piece) override;
 
     DesktopInfo* find(const HostId& host, const DesktopId& desktop);
 
@@ -427,7 +427,7 @@ Result<api::DeskFacts> SimulatedWorld::create(const DeskName& name, const UserNa
     desk.size_bytes = size == 0 ? config_.desk_size_bytes : size;
     things_.desks[name] = desk;
     things_.save();
-    return api::DeskFacts{desk.id, desk.size_bytes};
+    return api::DeskFacts{desk.id, desk.size_bytes, FencingNumber{}};
 }
 
 Result<api::DeskCheck> SimulatedWorld::check(const DeskName& name) {
@@ -450,8 +450,8 @@ void SimulatedWorld::export_image(const DeskName&, net::Respond respond) {
         Error{Errc::unsupported, "a simulated desk has no image to export", "", 0}));
 }
 
-Result<api::DeskFacts> SimulatedWorld::import_image(const DeskName&, const UserName&,
-                                                    const net::Request&) {
+Result<std::optional<api::DeskFacts>> SimulatedWorld::import_piece(const DeskName&, const UserName&,
+                                                                   const api::DeskPiece&) {
     return fail(Errc::unsupported, "a simulated desk server cannot import an image");
 }
 

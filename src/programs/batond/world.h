@@ -22,11 +22,17 @@ class World {
     virtual api::DeskAdmin& desk_admin() = 0;
     virtual api::Images& images() = 0;
 
+    /// Before the engine resumes, on the thread that starts it.
+    virtual void prepare(handoff::Engine&, store::Store&) {}
+
     /// On the loop, after the engine has resumed: from here hosts may come and go.
     virtual Result<void> begin(handoff::Engine& engine, store::Store& store) = 0;
 
     /// Hosts that dial in; empty: none do.
     virtual net::OnWebSocket on_websocket() { return {}; }
+
+    /// The host was removed or joined anew: its link is cut. On the loop.
+    virtual void host_changed(const HostId&) {}
 
     /// Nothing is called back after it returns. Before the loop stops.
     virtual void stop() = 0;
@@ -35,5 +41,8 @@ class World {
 /// Hosts, desks and routes that exist in one small file in the state folder: they outlive a
 /// kill -9 of batond as real ones do. Deterministic but for its timing.
 Result<std::unique_ptr<World>> make_simulated_world(const Config& config, Loop& loop);
+
+/// The library of OS images on this machine, baton-deskd, baton-helper, hosts that dial in.
+Result<std::unique_ptr<World>> make_real_world(const Config& config, Loop& loop, Pool& pool);
 
 } // namespace baton::controller

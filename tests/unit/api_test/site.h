@@ -77,7 +77,7 @@ class FakeDesks : public DeskAdmin {
             return tl::unexpected(*broken);
         if (images.contains(name))
             return fail(Errc::already_exists, "there is an image of that name");
-        return images[name] = {DeskId("id-of-" + name.value), size == 0 ? 1 << 30 : size};
+        return images[name] = {DeskId("id-of-" + name.value), size == 0 ? 1 << 30 : size, {}};
     }
 
     Result<DeskCheck> check(const DeskName&) override {
@@ -100,9 +100,14 @@ class FakeDesks : public DeskAdmin {
         respond(response);
     }
 
-    Result<DeskFacts> import_image(const DeskName& name, const UserName&,
-                                   const net::Request& request) override {
-        return images[name] = {DeskId("imported"), static_cast<std::int64_t>(request.body.size())};
+    std::map<DeskName, std::string> coming;
+
+    Result<std::optional<DeskFacts>> import_piece(const DeskName& name, const UserName&,
+                                                  const DeskPiece& piece) override {
+        coming[name] += piece.bytes;
+        if (static_cast<std::int64_t>(coming[name].size()) < piece.total)
+            return std::nullopt;
+        return std::optional(images[name] = {DeskId("imported"), piece.total, FencingNumber{7}});
     }
 };
 

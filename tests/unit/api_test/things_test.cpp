@@ -144,7 +144,7 @@ TEST_F(DesksTest, NothingHalfMadeStaysWhenTheServerFails) {
 }
 
 TEST_F(DesksTest, AnImageThatNoDeskBelongsToIsNeverGivenToSomebody) {
-    site.desks.images[DeskName("kim")] = {DeskId("old"), 1};
+    site.desks.images[DeskName("kim")] = {DeskId("old"), 1, {}};
     const net::Response response = create(R"({"name":"kim"})");
     EXPECT_EQ(response.status, 409);
     EXPECT_NE(error_of(response).find("baton desk remove kim"), std::string::npos);
@@ -199,6 +199,18 @@ TEST_F(DesksTest, AnImageIsImportedForItsOwner) {
     ASSERT_EQ(response.status, 201) << response.body;
     EXPECT_EQ(body_of(response).at("size_bytes").as_int64(), 5);
     EXPECT_EQ(body_of(response).at("owner").as_string(), "kim");
+    EXPECT_EQ(body_of(response).at("fence").as_int64(), 7) << "goes on where it was elsewhere";
+}
+
+TEST_F(DesksTest, AnImageComesInParts) {
+    const std::string target = "/v1/desks/trip/image?owner=kim&total=9&offset=";
+    const net::Response first = site.ask(site.admin, "PUT", target + "0", "12345");
+    EXPECT_EQ(first.status, 202);
+    EXPECT_EQ(body_of(first).at("received").as_int64(), 5);
+    EXPECT_TRUE(site.store->desks()->empty());
+    EXPECT_EQ(site.ask(site.admin, "PUT", target + "5", "67890").status, 400) << "too much";
+    EXPECT_EQ(site.ask(site.admin, "PUT", target + "5", "").status, 400);
+    EXPECT_EQ(site.ask(site.admin, "PUT", target + "5", "6789").status, 201);
 }
 
 struct EventsTest : ::testing::Test {
