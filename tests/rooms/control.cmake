@@ -5,3 +5,4 @@ target_compile_definitions(batond_test PRIVATE BATON_SOURCE="${CMAKE_SOURCE_DIR}
 baton_script_test(control_cli KIND integration COMMAND tests/integration/control/cli_test.py TIMEOUT 180)
 baton_script_test(control_crash KIND integration COMMAND tests/integration/control/crash_test.py TIMEOUT 240)
 baton_script_test(control_docs KIND integration COMMAND tests/integration/control/docs_test.py TIMEOUT 120)
+baton_script_test(control_real KIND integration COMMAND tests/integration/control/real_test.py TIMEOUT 240)

@@ -211,6 +211,9 @@ Result<void> Site::make_certificates() {
     // it
     net::CertificateOrder deskd = server;
     deskd.common_name = "deskd";
+    if (const std::string host = host_of_url(config_.desk_server);
+        std::ranges::find(deskd.names, host) == deskd.names.end())
+        deskd.names.push_back(host);
     net::CertificateOrder client;
     client.common_name = "controller";
     client.names = {"controller"};

@@ -50,7 +50,11 @@ class Site:
         (self.folder / "home").mkdir()
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(AssertionError)
+            raise
         return self
 
     def __exit__(self, kind, *_):

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""The controller with real parts around it: baton-deskd keeps the desks, baton-hostd joins. No VM is started."""
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from control_site import BUILD, Site  # noqa: E402
+
+DESKD = str(BUILD / "bin" / "baton-deskd")
+HOSTD = str(BUILD / "bin" / "baton-hostd")
+
+MORE = """
+[images]
+folder = "{folder}/images"
+[routing]
+helper_socket = "{folder}/no-helper.sock"
+[desks]
+server = "{desks}"
+"""
+
+DESKD_CONFIG = """
+[listen]
+address = "127.0.0.1"
+port = 0
+[tls]
+certificate = "{pki}/server-cert.pem"
+key = "{pki}/server-key.pem"
+authority = "{pki}/ca-cert.pem"
+[desks]
+folder = "{folder}/desks"
+low_space = "1MiB"
+[exports]
+runtime = "{folder}/run"
+end_at_exit = true
+"""
+
+
+class RealSite(Site):
+    """Real hosts and a real desk server instead of simulated ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.deskd = None
+        self.configure("https://127.0.0.1:1")
+
+    def configure(self, desks):
+        text = self.config.read_text().split("[simulate]")[0].split("\n[images]")[0]
+        self.config.write_text(text + MORE.format(folder=self.folder, desks=desks))
+
+    def __enter__(self):
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__(AssertionError)
+            raise
+        return self
+
+    def begin(self):
+        self.start()  # makes the certificates that the desk server needs
+        config = self.folder / "deskd.toml"
+        config.write_text(DESKD_CONFIG.format(folder=self.folder, pki=self.folder / "state" / "pki" / "deskd"))
+        self.deskd = subprocess.Popen([DESKD, "--config", str(config)], stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.deskd.stdout.readline()
+        if not line.startswith("listening on "):
+            raise AssertionError("baton-deskd does not start")
+        self.terminate()
+        self.configure(line.split()[2])
+        self.start()
+
+    def __exit__(self, kind, *rest):
+        if self.deskd:
+            self.deskd.terminate()
+            self.deskd.wait(60)
+            self.deskd.stdout.close()
+        super().__exit__(kind, *rest)
+
+
+class Desks(unittest.TestCase):
+    def test_a_desk_is_made_checked_carried_out_and_in_and_removed(self):
+        with RealSite() as site:
+            site.baton("user", "add", "kim", "--no-password")
+            desk = site.baton("desk", "create", "kim", "--size", "64MiB", "--json").json
+            self.assertEqual((desk["owner"], desk["size_bytes"], desk["state"]), ("kim", 64 << 20, "ok"))
+            image = site.folder / "desks" / "kim.desk"
+            self.assertTrue(image.is_file())
+            self.assertTrue(site.baton("desk", "check", "kim", "--json").json["sound"])
+            packed = site.folder / "kim.desk.zst"
+            site.baton("desk", "export", "kim", str(packed))
+            self.assertGreater(packed.stat().st_size, 0)
+            site.baton("desk", "export", "kim", str(packed), status=5)
+            # the same desk twice is refused: two writers of one desk would be one step away
+            site.baton("desk", "import", str(packed), "twin", "--owner", "kim", status=5)
+            site.baton("desk", "remove", "kim")
+            self.assertFalse(image.exists())
+            site.baton("desk", "import", str(packed), "kim")
+            again = site.baton("desk", "show", "kim", "--json").json
+            self.assertEqual(again["id"], desk["id"])
+            self.assertTrue(site.baton("desk", "check", "kim", "--json").json["sound"])
+
+    def test_a_damaged_desk_is_named(self):
+        with RealSite() as site:
+            site.baton("user", "add", "kim", "--no-password")
+            site.baton("desk", "create", "kim", "--size", "64MiB")
+            with open(site.folder / "desks" / "kim.desk", "r+b") as image:
+                image.write(b"\0" * (1 << 20))
+            result = site.baton("desk", "check", "kim", status=8)
+            self.assertIn("kim", result.err)
+            self.assertEqual(site.baton("desk", "show", "kim", "--json").json["state"], "damaged")
+
+    def test_a_desk_server_that_is_away_is_said_and_nothing_half_made_stays(self):
+        with RealSite() as site:
+            site.baton("user", "add", "kim", "--no-password")
+            site.deskd.terminate()
+            site.deskd.wait(60)
+            result = site.baton("desk", "create", "kim", status=7)
+            self.assertIn("https://127.0.0.1", result.err)
+            self.assertEqual(site.baton("desk", "list", "--json").json, [])
+
+
+class Hosts(unittest.TestCase):
+    def join(self, site, name, token, *more):
+        return subprocess.run([HOSTD, "join", "--token", token, "--name", name, "--state", str(site.folder / name),
+                               "--address", "127.0.0.1", "--memory", "8GiB", *more],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    def test_a_host_joins_with_its_invitation_once(self):
+        with RealSite() as site:
+            token = site.baton("host", "invite", "host1", "--json").json["token"]
+            joined = self.join(site, "host1", token)
+            self.assertEqual(joined.returncode, 0, joined.stderr)
+            host = site.baton("host", "show", "host1", "--json").json
+            self.assertEqual((host["state"], host["memory_mib"], host["reserve_mib"]), ("away", 8192, 1024))
+            certificate = (site.folder / "host1" / "pki" / "client-cert.pem").read_text()
+            der = subprocess.run(["openssl", "x509", "-outform", "DER"], input=certificate.encode(),
+                                 capture_output=True, check=True).stdout
+            self.assertEqual(hashlib.sha256(der).hexdigest(), host["certificate_sha256"])
+            again = self.join(site, "host1", token, "--replace")
+            self.assertNotEqual(again.returncode, 0)
+            self.assertIn("invitation", again.stderr)
+            other = site.baton("host", "invite", "host2", "--json").json["token"]
+            wrong = self.join(site, "host3", other)
+            self.assertNotEqual(wrong.returncode, 0)
+            self.assertIn("host2", wrong.stderr)
+
+    def test_without_an_image_or_a_host_a_session_is_told_why(self):
+        with RealSite() as site:
+            site.baton("user", "add", "kim", "--no-password")
+            self.assertIn("baton os build", site.baton("session", "open", "kim", status=3).err)
+            self.assertEqual(json.loads(site.baton("session", "list", "--json").out), [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
