@@ -158,8 +158,9 @@ Result<std::string> sandbox_filter() {
             return fail(Errc::internal, "cannot make the filter of the sandbox");
     // e2fsck reads bitmaps with threads: those it may make, by the call whose flags can be seen
     constexpr scmp_datum_t thread = CLONE_THREAD | CLONE_VM | CLONE_SIGHAND;
-    if (seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                         SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread)) != 0 ||
+    // (the library's own macro for it is C, which clang does not take)
+    const scmp_arg_cmp flags{0, SCMP_CMP_MASKED_EQ, thread, thread};
+    if (seccomp_rule_add_array(context.get(), SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &flags) != 0 ||
         seccomp_rule_add(context.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0)
         return fail(Errc::internal, "cannot make the filter of the sandbox");
     if (seccomp_export_bpf(context.get(), file.get()) != 0)
