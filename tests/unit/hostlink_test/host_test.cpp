@@ -39,12 +39,12 @@ TEST(Subnet, SaysWhatIsWrong) {
 }
 
 TEST(Subnet, AnyOneSurvives) {
-    rc::check("there and back", [](std::uint32_t bits) {
+    EXPECT_TRUE(rc::check("there and back", [](std::uint32_t bits) {
         Subnet subnet;
         subnet.prefix = *rc::gen::inRange(16U, 30U);
         subnet.base = bits & ~(subnet.size() - 1U);
         RC_ASSERT(parse_subnet(subnet.text()).value() == subnet);
-    });
+    }));
 }
 
 // ---- the network --------------------------------------------------------------------------------
