@@ -6,3 +6,6 @@ set_tests_properties(guest_tiny_test PROPERTIES RUN_SERIAL TRUE)
 foreach(topic agent console desk_mount facts)
     baton_test(guest_${topic}_test KIND unit ROOMS guest LIBRARIES rapidcheck)
 endforeach()
+baton_script_test(guest_desktop_test KIND integration TIMEOUT 900
+    COMMAND "${CMAKE_SOURCE_DIR}/tests/integration/guest_desktop_test")
+set_tests_properties(guest_desktop_test PROPERTIES RUN_SERIAL TRUE)

@@ -133,7 +133,7 @@ debian_root() {
     mkdir -p "$cache/archives"
     quietly mmdebstrap --mode=root --variant=minbase --format=directory --include="$packages" \
         --aptopt='APT::Install-Recommends "false"' \
-        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         --skip=download/empty --skip=essential/unlink \
         --setup-hook='mkdir -p "$1/var/cache/apt/archives"' \
