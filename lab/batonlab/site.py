@@ -117,10 +117,11 @@ class Site:
     def start_helper(self):
         config = SITE / "helper.toml"
         desktops = [network.desktop_network(number) for number in range(1, self.settings.hosts + 1)]
-        config.write_text(toml({"network": {
-            "client_interface": "clients", "client_network": network.CLIENT_NETWORK,
-            "host_interface": "hosts", "host_network": network.HOST_NETWORK,
-            "desktop_networks": desktops, "outside_interface": "outside"}}))
+        config.write_text(
+            f'clients = [{{ interface = "clients", network = "{network.CLIENT_NETWORK}" }}]\n'
+            f'hosts = {{ interface = "hosts", network = "{network.HOST_NETWORK}" }}\n'
+            f"desktops = {json.dumps(desktops)}\n"
+            f'outside = "outside"\n')
         self.helper = self.processes.start(
             "helper", [str(self.bin / "baton-helper"), "--socket", "/run/baton/helper.sock", "--allow-uid", "0",
                        "--config", str(config)], "boot")
