@@ -138,8 +138,8 @@ class Site:
             "listen": {"address": network.BOOT_HOSTS, "port": DESKD_PORT},
             "tls": {"certificate": str(pki / "deskd/server-cert.pem"), "key": str(pki / "deskd/server-key.pem"),
                     "authority": str(pki / "deskd/ca-cert.pem")},
-            "desks": {"dir": str(SITE / "desks"), "state_dir": str(SITE / "deskd")},
-            "export": {"address": network.BOOT_HOSTS},
+            "desks": {"folder": str(SITE / "desks")},
+            "exports": {"runtime": "/run/baton/deskd", "address": network.BOOT_HOSTS},
         }))
         self.deskd = self.processes.start("deskd", [str(self.bin / "baton-deskd"), "--config", str(config)], "boot")
         wait_for("baton-deskd", self._deskd_answers, 20, [self.deskd])
@@ -155,7 +155,8 @@ class Site:
         token = self.baton.json("host", "invite", name)["token"]
         joined = subprocess.run(network.inside(name, [
             str(self.bin / "baton-hostd"), "join", "--controller", f"https://{network.BOOT_HOSTS}:{API_PORT}",
-            "--token", token, "--name", name, "--state", str(state)]), text=True, capture_output=True)
+            "--token", token, "--name", name, "--state", str(state),
+            "--address", network.host_address(number), "--memory", f"{self.settings.largest_mib}MiB"]), text=True, capture_output=True)
         if joined.returncode != 0:
             raise StartFailed(f"{name} could not join: {joined.stderr.strip()}")
         config = SITE / f"{name}.toml"
