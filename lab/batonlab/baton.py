@@ -1,5 +1,6 @@
 """The command line `baton`, as a person on the boot server would use it, with --json."""
 import json
+import os
 import subprocess
 
 from . import network
@@ -13,14 +14,13 @@ class BatonFailed(RuntimeError):
 
 
 class Baton:
-    def __init__(self, program, namespace, options=(), env=None):
+    def __init__(self, program, namespace, env):
         self.program = str(program)
         self.namespace = namespace
-        self.options = list(options)
-        self.env = env
+        self.env = {**os.environ, **env}
 
     def command(self, *words):
-        return network.inside(self.namespace, [self.program, *self.options, *words])
+        return network.inside(self.namespace, [self.program, *words])
 
     def text(self, *words, stdin=None, seconds=180):
         done = subprocess.run(self.command(*words), input=stdin, text=True, capture_output=True, env=self.env,

@@ -111,7 +111,8 @@ class Site:
         self.start_helper()
         self.start_batond()
         self.baton = Baton(self.bin / "baton", "boot",
-                           ["--controller", "unix:/run/baton/batond.sock", "--token-file", str(batond / "admin.token")])
+                           {"BATON_CONTROLLER": "unix:/run/baton/batond.sock",
+                            "BATON_TOKEN_FILE": str(batond / "admin.token")})
         self.start_deskd()
 
     def start_helper(self):

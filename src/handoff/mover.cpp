@@ -212,7 +212,7 @@ void Mover::answer(const DesktopId& desktop, bool now) {
     }
 }
 
-boost::json::object Mover::figures(const Run& run) const {
+boost::json::object Mover::figures(const MoveRow& move, const Run& run) const {
     // Each figure is the time from entering one phase to entering the next that was entered; what
     // this life of the controller has not seen whole is null.
     const auto span = [&](MovePhase from,
@@ -227,7 +227,12 @@ boost::json::object Mover::figures(const Run& run) const {
         return nullptr;
     };
     using enum MovePhase;
-    return {{"prepare_ms", span(preparing, {announcing, releasing, leasing, routing})},
+    boost::json::value released_at = nullptr; // a viewer on this machine measures from here
+    if (const auto begin = run.entered.find(releasing); begin != run.entered.end())
+        released_at = begin->second.count();
+    return {{"fence", move.fence.value},
+            {"released_at_ns", std::move(released_at)},
+            {"prepare_ms", span(preparing, {announcing, releasing, leasing, routing})},
             {"release_ms", span(releasing, {leasing, routing})},
             {"lease_ms", span(leasing, {attaching})},
             {"attach_ms", span(attaching, {routing})},

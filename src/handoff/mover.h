@@ -113,7 +113,7 @@ class Mover {
     /// The first phase after the old desktop has let go: leasing, or routing without a desk.
     [[nodiscard]] store::MovePhase after_release(const store::MoveRow& move) const;
     [[nodiscard]] bool is_alive(const DesktopId& desktop) const;
-    [[nodiscard]] boost::json::object figures(const Run& run) const;
+    [[nodiscard]] boost::json::object figures(const store::MoveRow& move, const Run& run) const;
 
     struct Routing {
         std::uint64_t turn = 0; ///< a later one replaces it

@@ -360,7 +360,7 @@ void Mover::tell_opened(Change& change, const MoveRow& move, const Run& run) con
     session.desktop = move.to;
     change.sessions.push_back(session);
     const auto& desktop = *core_.state.desktop(move.to);
-    auto data = figures(run);
+    auto data = figures(move, run);
     data["total_ms"] = nullptr;
     if (const auto asked = core_.doors->asked_at(session.id))
         data["total_ms"] =
@@ -387,7 +387,7 @@ void Mover::drain(const MoveRow& move) {
         id, MovePhase::done,
         [this, id](Change& change, MoveRow& row) {
             const auto& session = *core_.state.session(row.session);
-            auto data = figures(runs_[id]);
+            auto data = figures(row, runs_[id]);
             data["reason"] = row.reason;
             std::string what = "a desktop";
             if (const auto* to = core_.state.desktop(row.to)) {
