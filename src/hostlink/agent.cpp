@@ -338,7 +338,7 @@ class HostAgent : public Agent, private Bench {
     }
 
     /// Tells a guest who it is for, whenever it has just come up.
-    void identify(const DesktopId& desktop) {
+    void identify(const DesktopId& desktop) override {
         const auto found = known_.find(desktop);
         if (found == known_.end() || !found->second.order)
             return;

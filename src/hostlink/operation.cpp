@@ -161,7 +161,11 @@ class StartOperation : public Operation {
                      return;
                  }
                  running_ = *info;
-                 guest_ready_ = guest_ready_ || info->guest_ready || bench_.ready(desktop_);
+                 if (info->guest_ready || bench_.ready(desktop_)) {
+                     // Perhaps it got ready under an agent that died before it could say so.
+                     guest_ready_ = true;
+                     bench_.identify(desktop_);
+                 }
                  deadline_after(order_.ready_deadline);
                  ready_if_running();
                  if (!finished())

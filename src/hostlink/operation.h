@@ -24,6 +24,8 @@ class Bench {
     [[nodiscard]] virtual bool ready(const DesktopId& desktop) const = 0;
     /// From now on the desktop is one of ours: who it is for is told to its guest.
     virtual void expect(const handoff::StartOrder& order) = 0;
+    /// Tells its guest who it is for, now.
+    virtual void identify(const DesktopId& desktop) = 0;
     /// Its end is wanted (or not any more): no DesktopGone is said.
     virtual void expect_end(const DesktopId& desktop, bool wanted) = 0;
     virtual void forget(const DesktopId& desktop) = 0;

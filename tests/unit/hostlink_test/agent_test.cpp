@@ -374,6 +374,22 @@ TEST_F(AgentTest, NoticesWhatWentWhileTheHypervisorWasAway) {
               std::vector<std::string>{"gone host1 d-1 it was gone when the hypervisor came back"});
 }
 
+TEST_F(AgentTest, ADesktopThatGotReadyBetweenTwoAgentsIsToldWhoItIsFor) {
+    start_desktop();
+    agent.reset();
+    settle();
+    hypervisor.machines.at(d1).info.guest_ready = true;
+    hypervisor.machines.at(d1).person.clear();
+    AgentSettings settings;
+    settings.facts = {HostId("host1"), "10.0.0.2", 4_GiB, 2, {false, "no"}, "0.1.0"};
+    make_agent(settings);
+    heard.take();
+    connect();
+    start_desktop();
+    EXPECT_EQ(hypervisor.machines.at(d1).person, "kim");
+    attach_desk(); // which a guest refuses that does not know its person
+}
+
 TEST_F(AgentTest, ARestartedAgentKnowsWhatRuns) {
     start_desktop();
     attach_desk();
