@@ -1,5 +1,6 @@
 #include "handoff/planner.h"
 
+#include "handoff/doors.h"
 #include "handoff/mover.h"
 #include "handoff/outcomes.h"
 #include "handoff/reconciler.h"
@@ -27,8 +28,13 @@ Result<void> Planner::rebuild() {
     auto made = allocation::make_allocator(core_.settings.policy, core_.settings.sizes, {});
     if (!made)
         return tl::unexpected(made.error());
-    if (auto change = unplan_all(); !change.moves.empty())
+    if (auto change = unplan_all(); !change.moves.empty()) {
         BATON_TRY(core_.state.commit(change));
+        const Error again{Errc::busy, "memory is being planned anew", "ask again", 0};
+        for (const auto& move : change.moves)
+            if (move.kind == MoveKind::handoff)
+                core_.doors->grown(move.session, tl::unexpected(again));
+    }
     allocator_ = *std::move(made);
     known_.clear();
     waits_for_.clear();
@@ -54,6 +60,16 @@ Result<void> Planner::rebuild() {
     if (!told.events.empty())
         static_cast<void>(core_.state.commit(told)); // only told: nothing hangs on it
     return {};
+}
+
+void Planner::add_host(const store::HostRow& host, Change& told) {
+    const auto lends = core_.state.lends(host.id);
+    const bool accepts = core_.reconciler->is_up(host.id) && !host.draining;
+    if (const auto added = allocator_->add_host({host.id, lends, accepts}); !added)
+        core_.tell(
+            told, "host.lends_nothing", host.id.value,
+            fmt::format("No desktop is started on {}: {}", host.id.value, added.error().message()));
+    known_[host.id] = lends;
 }
 
 Change Planner::unplan_all() const {
@@ -159,11 +175,17 @@ void Planner::host_ready(const HostId& host) {
     if (row == nullptr || !row->joined)
         return;
     const auto found = known_.find(host);
-    if (found == known_.end() || found->second != core_.state.lends(host))
+    if (found == known_.end()) {
+        Change told;
+        add_host(*row, told);
+        if (!told.events.empty())
+            static_cast<void>(core_.state.commit(told)); // only told: nothing hangs on it
+    } else if (found->second != core_.state.lends(host)) {
         rebuild_wanted_ = true;
-    else
+    } else {
         static_cast<void>(
             allocator_->set_accepts(host, core_.reconciler->is_up(host) && !row->draining));
+    }
     wake();
 }
 

@@ -79,6 +79,7 @@ class Planner {
     void take_back(const allocation::JoinPlan& plan);
     /// What was planned and has not begun is planned anew.
     [[nodiscard]] store::Change unplan_all() const;
+    void add_host(const store::HostRow& host, store::Change& told);
     void adopt(const store::SessionRow& session, store::Change& told);
 
     Core& core_;

@@ -450,8 +450,62 @@ TEST(HandoffFaults, ADesktopThatDiesIsReplacedWithTheDeskAndAtLastNotAnyMore) {
     expect_sound(world);
 }
 
+TEST(HandoffFaults, AHostThatIsAddedOrChangesItsMemoryWhileAHandoffIsUnderWayIsUsed) {
+    for (const bool added : {true, false}) {
+        HandoffWorld world(with_grace());
+        two_served(world);
+        const auto third = world.open("user3");
+        run_until(world, "announcing",
+                  [&] { return is_in(world, "user1", MovePhase::announcing); });
+        if (added) {
+            world.add_host("host3", 4_GiB);
+            ASSERT_TRUE(world.engine->add_host(world.hosts.at(HostId("host3")).row));
+            world.hosts.at(HostId("host3")).connected = false;
+            world.reconnect("host3");
+        } else {
+            world.hosts.at(HostId("host2")).row.memory = 8_GiB;
+            world.cut("host2");
+            world.reconnect("host2");
+        }
+        world.settle();
+        ASSERT_TRUE(third->result);
+        EXPECT_TRUE(*third->result) << third->result->error().message();
+        join(world, "user4");
+        join(world, "user5");
+        EXPECT_EQ(world.engine->hosts().size(), added ? 3U : 2U);
+        Mebibytes used;
+        for (const auto& host : world.engine->hosts())
+            used += host.used;
+        EXPECT_EQ(world.engine->free_memory() + used, 12_GiB);
+        expect_sound(world);
+    }
+}
+
 // ---- waiting, and the store
 // ------------------------------------------------------------------------
+
+TEST(HandoffFaults, NoMemoryIsGivenBeforeTheHypervisorHasConfirmedThatItIsFree) {
+    HandoffWorld world(quick());
+    two_hosts(world, 17);
+    for (int i = 1; i <= 16; ++i)
+        join(world, "user" + std::to_string(i));
+    bool stuck = true;
+    world.refuses = [&](const std::string& call, const DesktopId&) -> std::optional<Error> {
+        if (call != "stop" || !stuck)
+            return std::nullopt;
+        return Error{Errc::io, "the hypervisor does not answer", {}, 0};
+    };
+    world.close(world.session_of("user16")->id);
+    world.run_for(seconds(10));
+    const auto next = world.open("user17");
+    world.run_for(seconds(60));
+    EXPECT_FALSE(next->result) << "its place is planned, its memory still in use";
+    EXPECT_TRUE(is_in(world, "user17", MovePhase::planned));
+    stuck = false;
+    world.settle();
+    ASSERT_TRUE(next->result && *next->result);
+    expect_sound(world);
+}
 
 TEST(HandoffFaults, WhoWaitsTooLongIsTold) {
     auto settings = quick();
