@@ -27,7 +27,7 @@ unit: build
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS) -L unit
 
 test: build
-	@tools/setup run test
+	@tools/setup run lab test
 	@tools/run-tests $(BUILD)
 
 test-all: test
@@ -35,11 +35,11 @@ test-all: test
 	@tools/run-tests-all
 
 lab: build
-	@tools/setup run
+	@tools/setup run lab
 	@lab/lab $(ARGS)
 
 bench: build
-	@tools/setup run test
+	@tools/setup run lab test
 	@bench/run --build $(BUILD) $(if $(NAME),--name $(NAME)) $(ARGS)
 
 lint:

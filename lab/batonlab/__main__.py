@@ -11,6 +11,7 @@ import time
 from . import network, table3
 from .process import StartFailed
 from .site import Site, SiteSettings
+from .stay import stay
 from .story import Story
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -95,7 +96,7 @@ def main():
             pathlib.Path(options.json).write_text(json.dumps(story.record(), indent=1) + "\n")
         print(f"\nThe whole run took {time.monotonic() - started:.0f} s.")
         if options.stay:
-            site.stay()
+            stay(site)
         return 0 if good else 1
     except KeyboardInterrupt:
         print("\nlab: interrupted; everything that ran is ended", file=sys.stderr)

@@ -18,7 +18,8 @@ class Watcher:
         self.changed = threading.Condition()
         self.frames = []  # {"t_ns", "fence", "memory_mib"}: the first complete frame of each strip
         self.drops = 0
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self):
         for line in self.popen.stdout:
@@ -54,3 +55,5 @@ class Watcher:
     def stop(self):
         self.popen.kill()
         self.popen.wait()
+        self.reader.join()
+        self.popen.stdout.close()

@@ -50,6 +50,7 @@ class Site:
         self.network = network.Network(settings.hosts, settings.clients)
         self.processes = Processes(settings.state / "logs")
         self.watchers = {}
+        self.screens = {}  # user -> (port, password)
         self.sessions_by_user = {}
         self.hosts = []
         self.image_id = settings.image
@@ -64,7 +65,7 @@ class Site:
         self._boot_server()
         for number in range(1, self.settings.hosts + 1):
             self._host(number)
-        wait_for("the hosts", self._hosts_connected, 60, self.processes.running)
+        wait_for("the hosts", self.hosts_connected, 60, self.processes.running)
 
     def down(self):
         self.stop_watching()
@@ -176,7 +177,7 @@ class Site:
         self.hosts.append({"name": name, "process": process,
                            "uri": f"qemu+unix:///system?socket={SITE / name}/sock/libvirt-sock"})
 
-    def _hosts_connected(self):
+    def hosts_connected(self):
         connected = [row for row in self.baton.json("host", "list") if row["connected"]]
         return len(connected) == self.settings.hosts
 
@@ -256,13 +257,15 @@ class Site:
         events = self.events_after(0)
         return events[-1]["seq"] if events else 0
 
+    def event_seen(self, kind, subject):
+        return any(event["kind"] == kind and event["subject"] == subject for event in self.events_after(0))
+
     # -- screens --------------------------------------------------------------------------------
 
     def watch(self, name, session):
         self.watchers[name] = Watcher(self.bin / "baton-screen", "client1", network.BOOT_CLIENTS,
                                       session["route"]["listen_port"], session["screen_password"])
-        self.passwords = getattr(self, "passwords", {})
-        self.passwords[name] = (session["route"]["listen_port"], session["screen_password"])
+        self.screens[name] = (session["route"]["listen_port"], session["screen_password"])
         return self.watchers[name]
 
     def stop_watching(self):
@@ -271,7 +274,7 @@ class Site:
         self.watchers.clear()
 
     def screen(self, name, *words):
-        port, password = self.passwords[name]
+        port, password = self.screens[name]
         command = [str(self.bin / "baton-screen"), words[0], f"{network.BOOT_CLIENTS}:{port}", "--password", password,
                    *words[1:]]
         return network.run(*network.inside("client1", command))

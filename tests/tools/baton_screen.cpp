@@ -18,6 +18,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -189,7 +190,6 @@ struct Options {
     std::string password;
     std::string out;
     std::string text;
-    bool strip = false;
     int timeout_s = 30;
 };
 
@@ -313,6 +313,46 @@ Result<void> type(const Options& options) {
     return {};
 }
 
+/// Finds a status strip anywhere in a picture: a screenshot of a viewer has frames around it.
+Result<void> find_strip(const Options& options) {
+    std::ifstream file;
+    if (options.address != "-")
+        file.open(options.address, std::ios::binary);
+    std::istream& in = options.address == "-" ? std::cin : file;
+    std::string kind;
+    int width = 0;
+    int height = 0;
+    int most = 0;
+    in >> kind >> width >> height >> most;
+    in.get();
+    if (!in || kind != "P6" || most != 255 || width < guest::strip::width || width > 16384 ||
+        height < guest::strip::cell_height || height > 16384)
+        return fail(Errc::corrupt, options.address + " is no binary PPM of a usable size");
+    std::string pixels(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3, 0);
+    if (!in.read(pixels.data(), static_cast<std::streamsize>(pixels.size())))
+        return fail(Errc::corrupt, options.address + " ends too early");
+    for (int top = 0; top + guest::strip::cell_height <= height; ++top)
+        for (int left = 0; left + guest::strip::width <= width; ++left) {
+            const auto strip = guest::read_strip([&](int x, int y) {
+                const auto at =
+                    (static_cast<std::size_t>(top + y) * static_cast<std::size_t>(width) +
+                     static_cast<std::size_t>(left + x)) *
+                    3;
+                return guest::Rgb{static_cast<std::uint8_t>(pixels[at]),
+                                  static_cast<std::uint8_t>(pixels[at + 1]),
+                                  static_cast<std::uint8_t>(pixels[at + 2])};
+            });
+            if (strip) {
+                say({{"x", left},
+                     {"y", top},
+                     {"fence", strip->fence},
+                     {"memory_mib", strip->memory().count}});
+                return {};
+            }
+        }
+    return fail(Errc::not_found, "no status strip is in " + options.address);
+}
+
 } // namespace
 } // namespace baton
 
@@ -333,6 +373,9 @@ int main(int argc, char** argv) {
     shot->callback([&] { result = baton::shot(options); });
     common(app.add_subcommand("follow", "say each change of the status strip, one JSON a line"))
         ->callback([&] { result = baton::follow(options); });
+    CLI::App* strip = app.add_subcommand("strip", "find a status strip in a picture");
+    strip->add_option("file", options.address, "a binary PPM, or - for standard input")->required();
+    strip->callback([&] { result = baton::find_strip(options); });
     CLI::App* type = common(app.add_subcommand("type", "press keys"));
     type->add_option("text", options.text, "what to type; a newline is Enter")->required();
     type->callback([&] { result = baton::type(options); });
