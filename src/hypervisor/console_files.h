@@ -13,7 +13,7 @@ namespace baton::hypervisor {
 /// second at most, however much is written.
 class ConsoleFiles {
   public:
-    static constexpr std::int64_t longest = 1024 * 1024;
+    static constexpr std::int64_t longest = std::int64_t{1} << 20;
     static constexpr std::size_t kept = 64UL * 1024;
 
     explicit ConsoleFiles(const StateFiles& files);

@@ -23,8 +23,8 @@ namespace baton::hypervisor {
 class GuestChannels {
   public:
     static constexpr std::size_t most_undelivered = 64;
-    static constexpr std::int64_t bytes_per_second = 256 * 1024;
-    static constexpr std::size_t most_unsent = 256 * 1024;
+    static constexpr std::int64_t bytes_per_second = std::int64_t{256} << 10;
+    static constexpr std::size_t most_unsent = std::size_t{256} << 10;
 
     /// Called from the reading thread, holding nothing; delivered() is owed for every call.
     using Heard = std::function<void(const DesktopId&, guest::FromGuest)>;

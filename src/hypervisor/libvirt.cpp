@@ -389,7 +389,7 @@ Result<std::vector<DesktopInfo>> LibvirtHypervisor::list() {
         if (auto found = info(domain.get()))
             desktops.push_back(std::move(*found));
     }
-    free(raw);
+    free(static_cast<void*>(raw));
     return desktops;
 }
 

@@ -14,7 +14,7 @@ namespace baton::hypervisor {
 namespace {
 
 constexpr std::size_t kept_consoles = 32;
-constexpr std::size_t kept_console_bytes = 8 * 1024;
+constexpr std::size_t kept_console_bytes = 8192;
 /// What a guest may write between libvirt's warning and its end.
 constexpr std::int64_t overlay_margin = std::int64_t{256} << 20;
 
@@ -44,6 +44,13 @@ std::string stop_reason(int detail) {
     default:
         return "stopped";
     }
+}
+
+/// libvirt takes callbacks of every signature as one type, by way of the one that may be cast.
+template <class Callback>
+virConnectDomainEventGenericCallback generic(Callback* callback) {
+    return reinterpret_cast<virConnectDomainEventGenericCallback>(
+        reinterpret_cast<void (*)()>(callback));
 }
 
 } // namespace
@@ -127,7 +134,7 @@ void LibvirtCore::stop() {
     keeper_.stop();
 }
 
-void LibvirtCore::say(Event event) {
+void LibvirtCore::say(const Event& event) {
     if (sink_)
         sink_(event);
 }
@@ -305,7 +312,7 @@ Result<void> LibvirtCore::adopt_all(const ConnectionHandle& connection) {
         if (const auto desktop = adopt(domain.get()))
             alive.insert(*desktop);
     }
-    free(list);
+    free(static_cast<void*>(list));
     std::vector<std::string> ended;
     {
         const std::scoped_lock lock(mutex_);
@@ -326,16 +333,12 @@ Result<void> LibvirtCore::register_events(const ConnectionHandle& connection) {
     };
 
     const std::array events{
-        Wanted{VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-               VIR_DOMAIN_EVENT_CALLBACK(LibvirtCallbacks::lifecycle)},
-        Wanted{VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
-               VIR_DOMAIN_EVENT_CALLBACK(LibvirtCallbacks::removed)},
+        Wanted{VIR_DOMAIN_EVENT_ID_LIFECYCLE, generic(LibvirtCallbacks::lifecycle)},
+        Wanted{VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, generic(LibvirtCallbacks::removed)},
         Wanted{VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
-               VIR_DOMAIN_EVENT_CALLBACK(LibvirtCallbacks::removal_failed)},
-        Wanted{VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD,
-               VIR_DOMAIN_EVENT_CALLBACK(LibvirtCallbacks::threshold)},
-        Wanted{VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
-               VIR_DOMAIN_EVENT_CALLBACK(LibvirtCallbacks::io_error)},
+               generic(LibvirtCallbacks::removal_failed)},
+        Wanted{VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD, generic(LibvirtCallbacks::threshold)},
+        Wanted{VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, generic(LibvirtCallbacks::io_error)},
     };
     for (const Wanted& event : events) {
         auto* gate = new LibvirtCallbacks::Gate(gate_);

@@ -121,7 +121,7 @@ class LibvirtCore : private LibvirtKeeper::Owner {
     [[nodiscard]] bool overlay_full(const DesktopId& desktop) const;
     [[nodiscard]] std::int64_t overlay_threshold() const;
     void heard(const DesktopId& desktop, const guest::FromGuest& message);
-    void say(Event event);
+    void say(const Event& event);
 
     LibvirtSettings settings_;
     StateFiles files_;

@@ -49,7 +49,7 @@ Result<DesktopInfo> SimulatedCore::start(const DesktopSpec& spec) {
     in_use_ += spec.memory;
     high_water_ = std::max(high_water_, in_use_);
     boot(machine);
-    const DesktopInfo info = reported(machine);
+    DesktopInfo info = reported(machine);
     machines_[spec.id] = std::move(machine);
     return info;
 }
@@ -225,6 +225,7 @@ Result<std::string> SimulatedCore::screenshot(const DesktopId& desktop) {
 
 std::vector<DesktopInfo> SimulatedCore::list() {
     std::vector<DesktopInfo> desktops;
+    desktops.reserve(machines_.size());
     for (const auto& [id, machine] : machines_)
         desktops.push_back(reported(machine));
     return desktops;

@@ -83,7 +83,7 @@ class SimulatedCore : public std::enable_shared_from_this<SimulatedCore> {
     Result<std::string> screenshot(const DesktopId& desktop);
     std::vector<DesktopInfo> list();
 
-    void inject(Call call, SimulatedFault fault, unsigned times) {
+    void inject(Call call, const SimulatedFault& fault, unsigned times) {
         const std::scoped_lock lock(mutex_);
         for (unsigned i = 0; i < times; ++i)
             faults_[call].push_back(fault);
@@ -123,6 +123,7 @@ class SimulatedCore : public std::enable_shared_from_this<SimulatedCore> {
     std::vector<Simulated::View> view() {
         const std::scoped_lock lock(mutex_);
         std::vector<Simulated::View> views;
+        views.reserve(machines_.size());
         for (const auto& [id, machine] : machines_)
             views.push_back({machine.info, machine.spec, machine.mounted, machine.told});
         return views;

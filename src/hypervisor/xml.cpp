@@ -70,7 +70,7 @@ std::string text(xmlNode* node) {
 }
 
 Document parse(std::string_view text) {
-    if (text.size() > 16U * 1024 * 1024)
+    if (text.size() > std::size_t{16} << 20)
         return nullptr;
     return Document(xmlReadMemory(text.data(), static_cast<int>(text.size()), nullptr, "UTF-8",
                                   XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
