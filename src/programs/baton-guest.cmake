@@ -11,8 +11,11 @@ add_executable(baton-guest "${CMAKE_SOURCE_DIR}/src/programs/baton_guest.cpp" ${
     "${CMAKE_SOURCE_DIR}/src/model/error.cpp" "${CMAKE_SOURCE_DIR}/src/model/size.cpp")
 target_include_directories(baton-guest PRIVATE "${CMAKE_SOURCE_DIR}/src")
 target_compile_definitions(baton-guest PRIVATE FMT_HEADER_ONLY)
-target_compile_options(baton-guest PRIVATE $<$<BOOL:${BATON_SANITIZE}>:-fno-sanitize=all>)
-target_link_options(baton-guest PRIVATE -static -s -Wl,--no-warnings $<$<BOOL:${BATON_SANITIZE}>:-fno-sanitize=all>)
+target_link_options(baton-guest PRIVATE -static -s -Wl,--no-warnings)
+if(BATON_SANITIZE) # "address,undefined" has a comma: no generator expression takes it
+    target_compile_options(baton-guest PRIVATE -fno-sanitize=all)
+    target_link_options(baton-guest PRIVATE -fno-sanitize=all)
+endif()
 target_link_libraries(baton-guest PRIVATE tl::expected Boost::headers "${BATON_STATIC_BOOST_JSON}"
     ${baton_guest_x} baton_warnings)
 install(TARGETS baton-guest RUNTIME DESTINATION bin)
