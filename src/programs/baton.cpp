@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
     app.name("baton");
     app.require_subcommand(1);
     app.set_version_flag("--version", "baton 0.1.0");
+    baton::cli::add_common_connection(app);
     baton::cli::add_session(app);
     baton::cli::add_user(app);
     baton::cli::add_desk(app);

@@ -6,3 +6,5 @@ baton_script_test(control_cli KIND integration COMMAND tests/integration/control
 baton_script_test(control_crash KIND integration COMMAND tests/integration/control/crash_test.py TIMEOUT 240)
 baton_script_test(control_docs KIND integration COMMAND tests/integration/control/docs_test.py TIMEOUT 120)
 baton_script_test(control_real KIND integration COMMAND tests/integration/control/real_test.py TIMEOUT 240)
+baton_test(batond_routes_test KIND unit ROOMS handoff routing store LIBRARIES fmt::fmt spdlog::spdlog)
+target_sources(batond_routes_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/route_keeper.cpp")

@@ -27,6 +27,7 @@ T value_or_fail(Result<T> result) {
         return std::move(*result);
 }
 
+void add_common_connection(CLI::App& app); ///< --controller and the like before the command
 void add_completion(CLI::App& app);
 void add_desk(CLI::App& app);
 void add_host(CLI::App& app);

@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 namespace fs = std::filesystem;
 namespace json = boost::json;
@@ -18,6 +19,12 @@ namespace {
 
 const std::string local_socket = "/run/baton/batond.sock";
 const std::string local_state = "/var/lib/baton";
+
+/// Given before the command.
+ConnectionOptions& common() {
+    static ConnectionOptions options;
+    return options;
+}
 
 std::string environment(const char* name) {
     const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): one thread
@@ -78,10 +85,7 @@ std::string read_token(const std::string& file) {
     return *token;
 }
 
-} // namespace
-
-std::shared_ptr<ConnectionOptions> add_connection(CLI::App* command) {
-    auto options = std::make_shared<ConnectionOptions>();
+void add_options(CLI::App* command, ConnectionOptions* options) {
     const std::string group = "Connection";
     command
         ->add_option("--controller", options->controller,
@@ -99,7 +103,18 @@ std::shared_ptr<ConnectionOptions> add_connection(CLI::App* command) {
         ->add_option("--fingerprint", options->fingerprint,
                      "SHA-256 of that authority, instead of its file ($BATON_FINGERPRINT)")
         ->group(group);
+}
+
+} // namespace
+
+std::shared_ptr<ConnectionOptions> add_connection(CLI::App* command) {
+    auto options = std::make_shared<ConnectionOptions>();
+    add_options(command, options.get());
     return options;
+}
+
+void add_common_connection(CLI::App& app) {
+    add_options(&app, &common());
 }
 
 std::string config_folder() {
@@ -113,6 +128,10 @@ ConnectionOptions complete(ConnectionOptions options) {
         if (into.empty())
             into = from;
     };
+    fill(options.controller, common().controller);
+    fill(options.token_file, common().token_file);
+    fill(options.authority, common().authority);
+    fill(options.fingerprint, common().fingerprint);
     fill(options.controller, environment("BATON_CONTROLLER"));
     fill(options.token_file, environment("BATON_TOKEN_FILE"));
     fill(options.authority, environment("BATON_AUTHORITY"));
@@ -170,6 +189,22 @@ json::object Remote::ask(const std::string& method, const std::string& target, s
 
 json::object Remote::get(const std::string& target) {
     return ask("GET", target, {});
+}
+
+json::object Remote::get_through_restart(const std::string& target, std::chrono::seconds patience) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (true) {
+        try {
+            return get(target);
+        } catch (const CommandFailed& failed) {
+            const bool away = failed.error.code == Errc::unavailable ||
+                              failed.error.code == Errc::not_found; // its socket is gone
+            if (!away || std::chrono::steady_clock::now() >= deadline)
+                throw;
+        }
+        // nobody is there who could say when the controller is back
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
 }
 
 json::object Remote::post(const std::string& target, const json::object& body) {

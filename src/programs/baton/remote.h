@@ -41,6 +41,10 @@ class Remote {
                     bool with_token = true);
 
     boost::json::object get(const std::string& target);
+    /// get() by somebody who watches: a controller that is being restarted is waited for, until
+    /// `patience` has passed without an answer.
+    boost::json::object get_through_restart(const std::string& target,
+                                            std::chrono::seconds patience);
     boost::json::object post(const std::string& target, const boost::json::object& body = {});
     boost::json::object remove(const std::string& target);
     /// PUT of a file's content.

@@ -23,6 +23,8 @@ using std::chrono::steady_clock;
 
 /// The longest one answer is waited for in one go; longer waits are several.
 constexpr seconds one_wait{25};
+/// A controller that is restarted is back by then.
+constexpr seconds restart_time{60};
 
 struct Options {
     std::shared_ptr<ConnectionOptions> connection;
@@ -102,8 +104,10 @@ class Teller {
 
     /// Waits for something to happen, at most `wait`.
     void listen(seconds wait) {
-        const json::object page = remote_.get(fmt::format("/v1/events?after={}&wait={}", last_,
-                                                          std::max<std::int64_t>(1, wait.count())));
+        const json::object page =
+            remote_.get_through_restart(fmt::format("/v1/events?after={}&wait={}", last_,
+                                                    std::max<std::int64_t>(1, wait.count())),
+                                        restart_time);
         last_ = field(page, "last");
         if (quiet_)
             return;
@@ -134,7 +138,7 @@ json::object open_and_wait(Remote& remote, const json::object& body, const Optio
                 fmt::format("it goes on; see it with: baton session show {}", field(session, "id")),
                 0}};
         teller.listen(std::min(left, one_wait));
-        session = remote.get(path);
+        session = remote.get_through_restart(path, restart_time);
     }
     if (field(session, "phase") == "closed")
         fail_as(session);
@@ -254,8 +258,11 @@ void grow(const Options& options) {
 
 void answer(const Options& options, bool now) {
     Remote remote(*options.connection);
-    remote.post(session_path(options.who) + "/answer", {{"now", now}});
-    fmt::print("the handoff {}\n", now ? "goes on at once" : "is put off");
+    const json::object session = remote.post(session_path(options.who) + "/answer", {{"now", now}});
+    if (options.as_json)
+        fmt::print("{}", pretty(session));
+    else
+        fmt::print("the handoff {}\n", now ? "goes on at once" : "is put off");
 }
 
 void watch(const Options& options) {
@@ -264,7 +271,7 @@ void watch(const Options& options) {
     std::string last = field(remote.get("/v1/events?after=latest"), "last");
     std::vector<std::string> recent;
     for (std::int64_t shown = 0; options.times == 0 || shown < options.times; ++shown) {
-        const json::object answer = remote.get("/v1/sessions");
+        const json::object answer = remote.get_through_restart("/v1/sessions", restart_time);
         if (screen)
             fmt::print("\x1b[H\x1b[2J");
         fmt::print("{}free: {}\n", sessions_table(answer.at("sessions").as_array()),
@@ -274,8 +281,8 @@ void watch(const Options& options) {
         std::fflush(stdout);
         if (options.times != 0 && shown + 1 == options.times)
             return;
-        const json::object page =
-            remote.get(fmt::format("/v1/events?after={}&wait={}", last, one_wait.count()));
+        const json::object page = remote.get_through_restart(
+            fmt::format("/v1/events?after={}&wait={}", last, one_wait.count()), restart_time);
         last = field(page, "last");
         for (const json::value& event : page.at("events").as_array())
             recent.push_back(field(event.get_object(), "text"));
@@ -381,6 +388,7 @@ void add_session(CLI::App& app) {
     answered->add_option("ANSWER", *word, "now or not-now")
         ->required()
         ->check(CLI::IsMember({"now", "not-now"}));
+    add_json(answered, options);
     answered->callback([options, word] { answer(*options, *word == "now"); });
 }
 

@@ -45,8 +45,11 @@ void events(const Options& options) {
     std::string last = std::to_string(options.after);
     bool waiting = false;
     while (true) {
-        const json::object page = remote.get(
-            fmt::format("/v1/events?limit=1000&after={}{}", last, waiting ? "&wait=25" : ""));
+        const std::string target =
+            fmt::format("/v1/events?limit=1000&after={}{}", last, waiting ? "&wait=25" : "");
+        const json::object page = waiting
+                                      ? remote.get_through_restart(target, std::chrono::seconds(60))
+                                      : remote.get(target);
         for (const json::value& one : page.at("events").as_array()) {
             const json::object& event = one.get_object();
             if (options.as_json)

@@ -172,6 +172,13 @@ class Cli(unittest.TestCase):
         result = self.baton("session", "list", "--token-file", "/nowhere/token", status=3)
         self.assertIn("/nowhere/token", result.err)
 
+    def test_the_controller_may_be_named_before_or_behind_the_command(self):
+        where = ["--controller", f"unix:{self.site.folder}/sock", "--token-file", self.site.token_file]
+        mine = {"BATON_CONTROLLER": None, "BATON_TOKEN_FILE": None}
+        self.baton(*where, "session", "list", **mine)
+        self.baton("session", "list", *where, **mine)
+        self.baton("--controller", "unix:/nowhere", "session", "list", *where, **mine)
+
     def test_hosts_are_invited_with_a_token_that_says_where(self):
         invitation = self.baton("host", "invite", "host7", "--json").json
         self.assertEqual(invitation["host"], "host7")

@@ -30,9 +30,8 @@ class Crash(unittest.TestCase):
             selector.register(events.stdout, selectors.EVENT_READ)
             selector.select(timeout=dice.uniform(0.0, 0.6))  # the moment of death is the point
         site.kill()
-        events.wait(30)
-        events.stdout.close()
-        events.stderr.close()
+        events.kill()  # it would wait for the controller to come back
+        events.communicate()
         for process in running:
             process.communicate(timeout=60)
         running.clear()
@@ -80,6 +79,27 @@ class Crash(unittest.TestCase):
             self.assertEqual(world["desktops"], [])
             self.assertEqual([one["fence"] for one in world["desks"]], [0] * len(PEOPLE))
             self.assertEqual([host["used_mib"] for host in site.baton("host", "list", "--json").json], [0, 0])
+
+    def test_who_waits_for_a_session_waits_through_a_restart(self):
+        with Site(boot="700ms") as site:
+            site.person("kim")
+            follow = site.popen("events", "--follow", "--json")
+            for line in follow.stdout:  # it listens when it has told what was before
+                if json.loads(line)["kind"] == "desk.created":
+                    break
+            waiting = site.popen("session", "open", "kim", "--json")
+            while not site.baton("session", "list", "--json").json:
+                pass  # until the one who waits has asked for it
+            site.kill()
+            site.start()
+            out, err = waiting.communicate(timeout=60)
+            self.assertEqual(waiting.returncode, 0, err)
+            self.assertEqual(json.loads(out)["phase"], "serving")
+            for line in follow.stdout:
+                if json.loads(line)["kind"] == "session.opened":
+                    break
+            follow.kill()
+            follow.communicate()
 
     def settle(self, site):
         """Waits, by what batond tells, until no session moves any more."""

@@ -1,6 +1,7 @@
 #include "api/routes.h"
 #include "unit/api_test/site.h"
 
+#include <fstream>
 #include <regex>
 #include <set>
 
@@ -118,6 +119,24 @@ TEST_F(Permissions, EveryRouteWithEveryRoleIsAsWritten) {
                 << name << " as " << static_cast<int>(asker) << ": " << (*response)->body;
         }
     }
+}
+
+TEST_F(Permissions, EveryRouteIsDocumentedWithItsRole) {
+    std::ifstream stream(std::string(BATON_SOURCE) + "/docs/api.md");
+    std::map<std::string, std::string> documented;
+    for (std::string line; std::getline(stream, line);) {
+        std::smatch found;
+        if (std::regex_search(line, found, std::regex("^\\| `([A-Z]+ /v1/[^`]+)` \\| ([^|]+) \\|")))
+            documented[found[1]] = found[2];
+    }
+    for (const auto& [route, least] : expected) {
+        ASSERT_TRUE(documented.contains(route)) << route << " is not in docs/api.md";
+        const std::string wanted = least == "operator+host" ? "operator, host"
+                                   : least == "open"        ? "anybody"
+                                                            : least;
+        EXPECT_TRUE(documented[route] == wanted || documented[route] == "its token") << route;
+    }
+    EXPECT_EQ(documented.size(), expected.size());
 }
 
 TEST_F(Permissions, ACertificateThatIsNoJoinedHostsIsNobody) {
