@@ -1,7 +1,6 @@
 #include "programs/baton_guest/x_screen.h"
 
 #include "guest/status_strip.h"
-#include "guest/utf8.h"
 
 #include <algorithm>
 #include <array>
@@ -31,19 +30,11 @@ constexpr const char* nobody_home = "/run/baton/nobody";
 constexpr int most_manager_restarts = 5;
 
 constexpr int bar_height = 20;
-constexpr int message_width = 560;
-constexpr int message_columns = (message_width - 40) / XPainter::column;
-constexpr int button_width = 200;
-constexpr int button_height = 32;
-
 constexpr std::uint32_t black = 0x000000;
 constexpr std::uint32_t white = 0xFFFFFF;
 constexpr std::uint32_t bar_colour = 0x1D2B3A;
 constexpr std::uint32_t quiet_ink = 0x9FB3C8;
 constexpr std::uint32_t trouble_ink = 0xFF9080;
-constexpr std::uint32_t message_paper = 0xFFF4C8;
-constexpr std::uint32_t button_paper = 0x2F6F4F;
-constexpr std::uint32_t later_paper = 0x6F4F2F;
 
 constexpr xcb_keysym_t f9 = 0xFFC6;
 constexpr xcb_keysym_t f10 = 0xFFC7;
@@ -308,8 +299,8 @@ void XScreen::handle(const xcb_generic_event_t& event) {
             break;
         if (expose.window == bar_)
             draw_bar();
-        else if (expose.window == message_)
-            draw_message();
+        else if (expose.window == message_->window())
+            message_->draw();
         break;
     }
     case XCB_VISIBILITY_NOTIFY: {
@@ -322,8 +313,10 @@ void XScreen::handle(const xcb_generic_event_t& event) {
     }
     case XCB_BUTTON_PRESS: {
         const auto& press = reinterpret_cast<const xcb_button_press_event_t&>(event);
-        if (press.event == message_)
-            answer_at(press.event_x, press.event_y);
+        if (press.event != message_->window())
+            break;
+        if (const auto now = message_->answer_at(press.event_x, press.event_y))
+            events_.answered(*now);
         break;
     }
     case XCB_KEY_PRESS: {
@@ -359,19 +352,9 @@ void XScreen::property_changed(xcb_atom_t atom) {
 // ---- the bar and the message -------------------------------------------------------------------
 
 void XScreen::make_windows() {
-    const auto make = [this](std::uint32_t colour, std::uint32_t wanted) {
-        const xcb_window_t window = xcb_generate_id(connection_);
-        const std::array<std::uint32_t, 3> values{colour, 1, wanted};
-        xcb_create_window(connection_, XCB_COPY_FROM_PARENT, window, screen_->root, 0, 0,
-                          screen_->width_in_pixels, bar_height, 0, XCB_WINDOW_CLASS_INPUT_OUTPUT,
-                          screen_->root_visual,
-                          XCB_CW_BACK_PIXEL | XCB_CW_OVERRIDE_REDIRECT | XCB_CW_EVENT_MASK,
-                          values.data());
-        return window;
-    };
-    bar_ = make(bar_colour, XCB_EVENT_MASK_EXPOSURE | XCB_EVENT_MASK_VISIBILITY_CHANGE);
-    message_ = make(message_paper, XCB_EVENT_MASK_EXPOSURE | XCB_EVENT_MASK_VISIBILITY_CHANGE |
-                                       XCB_EVENT_MASK_BUTTON_PRESS);
+    bar_ = overlay_window(connection_, *screen_, screen_->width_in_pixels, bar_height, bar_colour,
+                          XCB_EVENT_MASK_EXPOSURE | XCB_EVENT_MASK_VISIBILITY_CHANGE);
+    message_ = std::make_unique<XMessage>(connection_, *screen_, *painter_, bar_height + 40);
     xcb_map_window(connection_, bar_);
 }
 
@@ -436,70 +419,8 @@ void XScreen::draw_bar() {
 }
 
 void XScreen::show_message() {
-    const bool wanted = state_.message.has_value();
-    grab_keys(wanted && state_.message->may_defer);
-    if (!wanted) {
-        if (std::exchange(message_mapped_, false))
-            xcb_unmap_window(connection_, message_);
-        return;
-    }
-    const auto lines = guest::wrap(state_.message->text, message_columns);
-    const int rows = static_cast<int>(lines.size()) + (state_.message->seconds_left ? 1 : 0);
-    const int height = 20 + rows * XPainter::line + (state_.message->may_defer ? 52 : 16);
-    const std::array<std::uint32_t, 4> place{
-        static_cast<std::uint32_t>(std::max(0, (screen_->width_in_pixels - message_width) / 2)),
-        bar_height + 40, message_width, static_cast<std::uint32_t>(height)};
-    xcb_configure_window(connection_, message_,
-                         XCB_CONFIG_WINDOW_X | XCB_CONFIG_WINDOW_Y | XCB_CONFIG_WINDOW_WIDTH |
-                             XCB_CONFIG_WINDOW_HEIGHT,
-                         place.data());
-    if (!std::exchange(message_mapped_, true)) {
-        const std::uint32_t above = XCB_STACK_MODE_ABOVE;
-        xcb_configure_window(connection_, message_, XCB_CONFIG_WINDOW_STACK_MODE, &above);
-        xcb_map_window(connection_, message_);
-    }
-    draw_message();
-}
-
-void XScreen::draw_message() {
-    if (!state_.message)
-        return;
-    const auto lines = guest::wrap(state_.message->text, message_columns);
-    painter_->fill(message_, message_paper, 0, 0, message_width, 2000);
-    int y = 16;
-    for (const std::u32string& line : lines) {
-        painter_->text(message_, black, message_paper, 20, y, line);
-        y += XPainter::line;
-    }
-    if (state_.message->seconds_left) {
-        painter_->text(message_, black, message_paper, 20, y,
-                       std::to_string(*state_.message->seconds_left) + " seconds left");
-        y += XPainter::line;
-    }
-    if (!state_.message->may_defer)
-        return;
-    y += 8;
-    const auto button = [&](int x, std::uint32_t paper, std::string_view label) {
-        painter_->fill(message_, paper, x, y, button_width, button_height);
-        const int text = static_cast<int>(label.size()) * XPainter::column;
-        painter_->text(message_, white, paper, x + (button_width - text) / 2, y + 7, label);
-    };
-    button(20, button_paper, "Now (F9)");
-    button(message_width - 20 - button_width, later_paper, "Not now (F10)");
-}
-
-void XScreen::answer_at(int x, int y) {
-    if (!state_.message || !state_.message->may_defer)
-        return;
-    const int rows = static_cast<int>(guest::wrap(state_.message->text, message_columns).size()) +
-                     (state_.message->seconds_left ? 1 : 0);
-    const int top = 16 + rows * XPainter::line + 8;
-    if (y < top || y >= top + button_height)
-        return;
-    if (x >= 20 && x < 20 + button_width)
-        events_.answered(true);
-    else if (x >= message_width - 20 - button_width && x < message_width - 20)
-        events_.answered(false);
+    grab_keys(state_.message && state_.message->may_defer);
+    message_->show(state_.message);
 }
 
 void XScreen::grab_keys(bool on) {

@@ -3,6 +3,7 @@
 #include "programs/baton_guest/loop.h"
 #include "programs/baton_guest/screen.h"
 #include "programs/baton_guest/session.h"
+#include "programs/baton_guest/x_message.h"
 #include "programs/baton_guest/x_window.h"
 
 #include <memory>
@@ -38,9 +39,7 @@ class XScreen : public Screen {
     void handle(const xcb_generic_event_t& event);
     void property_changed(xcb_atom_t atom);
     void draw_bar();
-    void draw_message();
     void show_message();
-    void answer_at(int x, int y);
     void grab_keys(bool on);
     void all_closed();
     [[nodiscard]] std::size_t client_windows(std::vector<xcb_window_t>& windows) const;
@@ -60,8 +59,7 @@ class XScreen : public Screen {
     xcb_screen_t* screen_ = nullptr;
     std::unique_ptr<XPainter> painter_;
     xcb_window_t bar_ = 0;
-    xcb_window_t message_ = 0;
-    bool message_mapped_ = false;
+    std::unique_ptr<XMessage> message_;
     xcb_atom_t client_list_ = 0;
     xcb_keycode_t now_key_ = 0;
     xcb_keycode_t not_now_key_ = 0;

@@ -82,6 +82,18 @@ void XPainter::run(xcb_window_t window, xcb_font_t font, int x, int y, std::u32s
                       static_cast<std::int16_t>(x), static_cast<std::int16_t>(y), letters.data());
 }
 
+xcb_window_t overlay_window(xcb_connection_t* connection, const xcb_screen_t& screen, int width,
+                            int height, std::uint32_t colour, std::uint32_t events) {
+    const xcb_window_t window = xcb_generate_id(connection);
+    const std::array<std::uint32_t, 3> values{colour, 1, events};
+    xcb_create_window(connection, XCB_COPY_FROM_PARENT, window, screen.root, 0, 0,
+                      static_cast<std::uint16_t>(width), static_cast<std::uint16_t>(height), 0,
+                      XCB_WINDOW_CLASS_INPUT_OUTPUT, screen.root_visual,
+                      XCB_CW_BACK_PIXEL | XCB_CW_OVERRIDE_REDIRECT | XCB_CW_EVENT_MASK,
+                      values.data());
+    return window;
+}
+
 xcb_keycode_t keycode_of(xcb_connection_t* connection, xcb_keysym_t keysym) {
     const xcb_setup_t* setup = xcb_get_setup(connection);
     const auto first = setup->min_keycode;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 #include <xcb/xcb.h>
 
 /// A little of X for baton-guest: text in the server's own fonts, filled rectangles, keys by name.
@@ -31,6 +33,10 @@ class XPainter {
     xcb_font_t narrow_;
     xcb_font_t wide_;
 };
+
+/// A window of ours that no window manager touches, not yet on the screen.
+xcb_window_t overlay_window(xcb_connection_t* connection, const xcb_screen_t& screen, int width,
+                            int height, std::uint32_t colour, std::uint32_t events);
 
 /// The keycode that gives `keysym` without a modifier, 0 if none does.
 xcb_keycode_t keycode_of(xcb_connection_t* connection, xcb_keysym_t keysym);
