@@ -39,6 +39,8 @@ def handoff(site, name):
     site.wait_settled()
     done = next(event for event in site.events_after(seen) if event["kind"] == "handoff.done")
     shown = site.watchers[name].wait_for_fence(done["data"]["fence"], 60)
+    figures = {key: round(value) for key, value in done["data"].items() if key.endswith("_ms") and value is not None}
+    print(f"handoff: {shown - done['data']['released_at_ns'] / 1e9:.3f} s to the frame; {figures}", flush=True)
     return shown - done["data"]["released_at_ns"] / 1e9
 
 
