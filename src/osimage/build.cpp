@@ -75,7 +75,7 @@ Result<Draft> run_recipe(const BuildSettings& settings, const std::string& outpu
                         (said.empty() ? ", without a word" : ": " + said),
                     log.empty() ? "" : "what it said is in " + log);
     }
-    const auto text = read_file(output + "/recipe.json", 64 * 1024);
+    const auto text = read_file(output + "/recipe.json", 65'536);
     if (!text)
         return tl::unexpected(text.error().in(doing + ": its recipe left no description"));
     auto draft = draft_from_recipe_json(*text);

@@ -56,7 +56,7 @@ std::string sha256_text(std::string_view text) {
 
 Result<std::string> sha256_file(int fd, const std::string& path, const Hashed& hashed) {
     Sha256 sum;
-    std::vector<char> buffer(1024 * 1024);
+    std::vector<char> buffer(1'048'576);
     std::int64_t done = 0;
     ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     while (true) {

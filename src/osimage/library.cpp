@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t longest_manifest = 256 * 1024;
+constexpr std::size_t longest_manifest = 262'144;
 constexpr std::string_view staging_prefix = ".new-";
 constexpr std::string_view removed_prefix = ".removed-";
 

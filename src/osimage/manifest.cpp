@@ -14,7 +14,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr int format_version = 1;
-constexpr std::size_t longest_manifest = 256 * 1024;
+constexpr std::size_t longest_manifest = 262'144;
 
 tl::unexpected<Error> corrupt(const std::string& field, const std::string& wanted) {
     return fail(Errc::corrupt,

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t longest_counters = 256 * 1024;
+constexpr std::size_t longest_counters = 262'144;
 
 std::optional<std::uint64_t> as_number(std::string_view text) {
     std::uint64_t number = 0;

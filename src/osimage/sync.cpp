@@ -29,7 +29,7 @@ Result<void> check_room(const Manifest& manifest, const std::string& folder) {
     const auto free = static_cast<std::int64_t>(room.f_bavail * room.f_frsize);
     if (free >= missing)
         return {};
-    constexpr std::int64_t mebibyte = 1024 * 1024;
+    constexpr std::int64_t mebibyte = 1'048'576;
     return fail(Errc::full,
                 "there is no room for the OS image " + manifest.id.value + ": " +
                     std::to_string(missing / mebibyte + 1) + " MiB are missing and " +

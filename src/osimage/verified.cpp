@@ -10,7 +10,7 @@ namespace baton::osimage {
 
 namespace {
 
-constexpr std::size_t longest_record = 16 * 1024;
+constexpr std::size_t longest_record = 16'384;
 
 std::string moment(const timespec& time) {
     return std::to_string(time.tv_sec) + "." + std::to_string(time.tv_nsec);

@@ -69,7 +69,7 @@ struct Launch {
         sigset_t none;
         sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
-        ::signal(SIGPIPE, SIG_DFL);
+        ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
         ::dup2(input, 0);
         ::dup2(output, 1);
         ::dup2(error, 2);

@@ -18,8 +18,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t error_kept = 64 * 1024;
-constexpr std::size_t longest_line = 64 * 1024;
+constexpr std::size_t error_kept = 65'536;
+constexpr std::size_t longest_line = 65'536;
 /// After its end, output that a grandchild still holds open is not waited for longer than this.
 constexpr std::chrono::milliseconds drain_time{200};
 
@@ -71,7 +71,7 @@ class Collector {
 
 /// Reads what is there. False at the end of the stream.
 bool read_some(const Descriptor& pipe, const std::function<void(std::string_view)>& sink) {
-    std::array<char, 16 * 1024> buffer{};
+    std::array<char, 16'384> buffer{};
     const ssize_t n = ::read(pipe.get(), buffer.data(), buffer.size());
     if (n > 0) {
         sink(std::string_view(buffer.data(), static_cast<std::size_t>(n)));
@@ -213,7 +213,7 @@ Result<std::string> find_program(const std::string& name) {
     folders += ":/usr/local/sbin:/usr/sbin:/sbin";
     for (std::size_t begin = 0; begin < folders.size();) {
         const auto end = std::min(folders.find(':', begin), folders.size());
-        const auto candidate = folders.substr(begin, end - begin) + "/" + name;
+        auto candidate = folders.substr(begin, end - begin) + "/" + name;
         if (end > begin && runs(candidate))
             return candidate;
         begin = end + 1;

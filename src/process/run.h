@@ -22,7 +22,7 @@ struct Command {
     /// Afterwards the program and all of its process group are ended.
     std::chrono::milliseconds deadline{30'000};
     /// More standard output than this is an error (Errc::refused); standard error keeps its tail.
-    std::size_t output_limit = 16 * 1024 * 1024;
+    std::size_t output_limit = 16'777'216;
     /// Set: called with each line of standard output as it comes (ended by a newline, or a return
     /// as of a progress line; cut at 64 KiB), and nothing is kept in Finished::out.
     std::function<void(std::string_view line)> on_line{};

@@ -14,7 +14,7 @@
 namespace baton::routing {
 
 inline constexpr int helper_protocol_version = 1;
-inline constexpr std::size_t helper_longest_line = 4 * 1024 * 1024;
+inline constexpr std::size_t helper_longest_line = 4'194'304;
 
 /// The table and its rules, as the helper's own configuration says.
 struct TableEnsure {

@@ -139,7 +139,7 @@ class Helper {
     }
 
     void read(Connection& connection) {
-        std::array<char, 64 * 1024> bytes{};
+        std::array<char, 65'536> bytes{};
         const ssize_t n = ::recv(connection.socket.fd(), bytes.data(), bytes.size(), 0);
         if (n <= 0) {
             connection.over = n == 0 || (errno != EAGAIN && errno != EINTR);

@@ -30,8 +30,11 @@ Result<Ipv4> parse_ipv4(std::string_view text) {
     const char* at = text.data();
     const char* const end = at + text.size();
     for (int part = 0; part < 4; ++part) {
-        if (part > 0 && (at == end || *at++ != '.'))
-            return wrong();
+        if (part > 0) {
+            if (at == end || *at != '.')
+                return wrong();
+            ++at;
+        }
         unsigned number = 0;
         const auto [next, error] = std::from_chars(at, end, number);
         if (error != std::errc() || number > 255 || (next - at > 1 && *at == '0'))

@@ -16,17 +16,8 @@ tl::unexpected<Error> wrong(const std::string& field, const std::string& why) {
                 "they are described in docs/network.md");
 }
 
-/// Interface names as the kernel takes them, and none that nft would take for a pattern.
-bool is_interface(std::string_view name) {
-    return !name.empty() && name.size() <= 15 &&
-           std::all_of(name.begin(), name.end(), [](unsigned char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '-' || c == '_' || c == '.' || c == '@';
-           });
-}
-
 Result<std::string> interface_from(const json::value* value, const std::string& field) {
-    if (value == nullptr || !value->is_string() || !is_interface(value->get_string()))
+    if (value == nullptr || !value->is_string() || !check_interface(value->get_string()))
         return wrong(field, "is not the name of a network interface");
     return std::string(value->get_string());
 }
@@ -77,6 +68,19 @@ Result<void> check_apart(const Layout& layout) {
 }
 
 } // namespace
+
+Result<void> check_interface(std::string_view name) {
+    const bool good = !name.empty() && name.size() <= 15 &&
+                      std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                 (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
+                                 c == '@';
+                      });
+    if (!good)
+        return fail(Errc::invalid_argument, "'" + std::string(name.substr(0, 60)) +
+                                                "' is not the name of a network interface");
+    return {};
+}
 
 Result<Layout> layout_from_json(std::string_view text) {
     boost::system::error_code error;

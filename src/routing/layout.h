@@ -41,6 +41,9 @@ Result<void> check_route(const Layout& layout, const Route& route);
 /// All of them, and no port or session twice.
 Result<void> check_routes(const Layout& layout, const std::vector<Route>& routes);
 
+/// Interface names as the kernel takes them, and none that nft would take for a pattern.
+Result<void> check_interface(std::string_view name);
+
 /// Ids as model/ids.h gives them; safe as an nft comment.
 Result<void> check_session(const SessionId& session);
 

@@ -1,5 +1,7 @@
 #include "routing/nft.h"
 
+#include "routing/nft_words.h"
+
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -8,132 +10,15 @@ namespace baton::routing {
 
 namespace json = boost::json;
 
+using namespace nft_words;
+
 namespace {
-
-// ---- expressions ------------------------------------------------------------------------------
-
-json::value text(const std::string& of) {
-    return json::value(json::string(of));
-}
-
-/// {"name": value}. Written out: Boost.JSON takes nested braces of two for objects.
-json::value object(const char* name, json::value value) {
-    json::object result;
-    result[name] = std::move(value);
-    return result;
-}
-
-json::value payload(const char* protocol, const char* field) {
-    return object("payload", json::object{{"protocol", protocol}, {"field", field}});
-}
-
-json::value meta(const char* key) {
-    return object("meta", json::object{{"key", key}});
-}
-
-json::value match(const char* op, json::value left, json::value right) {
-    return object("match",
-                  json::object{{"op", op}, {"left", std::move(left)}, {"right", std::move(right)}});
-}
-
-json::value is(json::value left, json::value right) {
-    return match("==", std::move(left), std::move(right));
-}
-
-json::value any_of(json::array values) {
-    if (values.size() == 1)
-        return values.front();
-    return object("set", std::move(values));
-}
-
-json::value concat(json::array values) {
-    return object("concat", std::move(values));
-}
-
-json::value network(const Ipv4Network& net) {
-    if (net.prefix == 32)
-        return json::value(to_string(net.address));
-    return object("prefix", json::object{{"addr", to_string(net.address)}, {"len", net.prefix}});
-}
-
-json::value networks(const std::vector<Ipv4Network>& nets) {
-    json::array values;
-    for (const auto& net : nets)
-        values.push_back(network(net));
-    return any_of(std::move(values));
-}
-
-/// A statement without operands.
-json::value plain(const char* statement) {
-    return object(statement, nullptr);
-}
-
-json::value reject_tcp() {
-    return object("reject", json::object{{"type", "tcp reset"}});
-}
-
-json::value reject_rest() {
-    return object("reject", json::object{{"type", "icmp"}, {"expr", "admin-prohibited"}});
-}
-
-/// Belongs to a connection that was let through.
-json::value known() {
-    return match("in", object("ct", json::object{{"key", "state"}}),
-                 json::array{"established", "related"});
-}
-
-/// Its destination was changed by a map.
-json::value turned() {
-    return match("in", object("ct", json::object{{"key", "status"}}), "dnat");
-}
 
 /// What a TCP packet of a client says of its connection: the key of the set `cut`.
 json::value connection() {
     return concat({payload("ip", "saddr"), payload("tcp", "sport"), payload("ip", "daddr"),
                    payload("tcp", "dport")});
 }
-
-// ---- commands ---------------------------------------------------------------------------------
-
-/// Collects the commands of one transaction.
-class Batch {
-  public:
-    void add(const char* command, const char* kind, json::object what) {
-        what["family"] = "ip";
-        what["table"] = "baton";
-        commands_.push_back(object(command, object(kind, std::move(what))));
-    }
-
-    /// A chain at a hook, without rules.
-    void hook(const char* name, const char* type, const char* hook, int priority) {
-        add("add", "chain",
-            {{"name", name},
-             {"type", type},
-             {"hook", hook},
-             {"prio", priority},
-             {"policy", "accept"}});
-        add("flush", "chain", {{"name", name}});
-    }
-
-    void chain(const char* name) {
-        add("add", "chain", {{"name", name}});
-        add("flush", "chain", {{"name", name}});
-    }
-
-    void rule(const char* chain, json::array expressions) {
-        add("add", "rule", {{"chain", chain}, {"expr", std::move(expressions)}});
-    }
-
-    void elements(const char* command, const char* set, json::array elements) {
-        if (!elements.empty())
-            add(command, "element", {{"name", set}, {"elem", std::move(elements)}});
-    }
-
-    [[nodiscard]] json::value take() { return object("nftables", std::move(commands_)); }
-
-  private:
-    json::array commands_;
-};
 
 /// The layout as the right sides of matches.
 struct Sides {
@@ -198,6 +83,14 @@ void pass_chains(Batch& batch, const Layout& layout, const Sides& sides) {
     batch.chain("judging");
 
     batch.rule("judging", {known(), plain("accept")});
+    // neighbours on one network: a bridge of this machine whose frames netfilter is made to look at
+    auto sides_of_all = layout.clients;
+    sides_of_all.push_back(layout.hosts);
+    for (const auto& side : sides_of_all)
+        batch.rule("judging", {is(meta("iifname"), text(side.interface)),
+                               is(meta("oifname"), text(side.interface)),
+                               is(payload("ip", "saddr"), network(side.network)),
+                               is(payload("ip", "daddr"), network(side.network)), plain("accept")});
     const auto from_clients = [&](json::array more) {
         json::array rule{is(meta("iifname"), sides.client_interfaces),
                          is(payload("ip", "saddr"), sides.client_networks)};
@@ -268,7 +161,7 @@ std::string_view base_ruleset() {
 }
 
 json::value chains_for(const Layout& layout) {
-    Batch batch;
+    Batch batch("baton");
     const Sides sides(layout);
     cut_chains(batch);
     nat_chains(batch, layout, sides);
@@ -279,7 +172,7 @@ json::value chains_for(const Layout& layout) {
 
 json::value change_of(const std::vector<Route>& before, const std::vector<Route>& after,
                       const std::vector<Flow>& cut) {
-    Batch batch;
+    Batch batch("baton");
     json::array gone;
     json::array fresh;
     json::array resets;

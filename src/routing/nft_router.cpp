@@ -11,31 +11,6 @@ namespace baton::routing {
 
 namespace {
 
-constexpr auto doing = "routing on the boot server";
-
-/// nft's and conntrack's own words for "not root" help nobody.
-Result<process::Finished> checked(const Runner& runner, const process::Command& command) {
-    auto finished = runner(command);
-    if (!finished && finished.error().code == Errc::not_found)
-        return fail(Errc::unavailable,
-                    "routes need the program '" + command.words.front() +
-                        "', which is not on this machine",
-                    "install it with: apt-get install nftables conntrack");
-    if (!finished)
-        return tl::unexpected(finished.error().in(doing));
-    if (finished->status != 0) {
-        const bool privilege =
-            finished->error.find("Operation not permitted") != std::string::npos ||
-            finished->error.find("must be root") != std::string::npos;
-        if (privilege)
-            return fail(Errc::forbidden, "routes are changed by root alone",
-                        "run baton-helper as root");
-        return fail(Errc::io, std::string(doing) + ": '" + command.words.front() +
-                                  "' failed: " + process::last_line(finished->error));
-    }
-    return finished;
-}
-
 /// conntrack says by its status that there was nothing to delete.
 bool nothing_deleted(const process::Finished& finished) {
     return finished.status == 1 &&
@@ -55,26 +30,49 @@ Result<void> check_forwarding() {
 
 } // namespace
 
+Result<process::Finished> run_tool(const Runner& runner, const process::Command& command) {
+    constexpr auto doing = "changing the network's rules";
+    auto finished = runner(command);
+    if (!finished && finished.error().code == Errc::not_found)
+        return fail(Errc::unavailable,
+                    "the network's rules need the program '" + command.words.front() +
+                        "', which is not on this machine",
+                    "install it with: apt-get install nftables conntrack");
+    if (!finished)
+        return tl::unexpected(finished.error().in(doing));
+    if (finished->status != 0) {
+        const bool privilege =
+            finished->error.find("Operation not permitted") != std::string::npos ||
+            finished->error.find("must be root") != std::string::npos;
+        if (privilege)
+            return fail(Errc::forbidden, "the network's rules are changed by root alone",
+                        "run this program as root");
+        return fail(Errc::io, std::string(doing) + ": '" + command.words.front() +
+                                  "' failed: " + process::last_line(finished->error));
+    }
+    return finished;
+}
+
 NftRouter::NftRouter(Layout layout, Runner runner, OnCut on_cut)
     : layout_(std::move(layout)), runner_(std::move(runner)), on_cut_(std::move(on_cut)) {}
 
 Result<void> NftRouter::ensure() {
     const std::lock_guard lock(mutex_);
-    BATON_TRY(checked(runner_, nft_text_command(base_ruleset())));
-    BATON_TRY(checked(runner_, nft_json_command(chains_for(layout_))));
-    BATON_TRY(checked(runner_, list_flows_command()));
+    BATON_TRY(run_tool(runner_, nft_text_command(base_ruleset())));
+    BATON_TRY(run_tool(runner_, nft_json_command(chains_for(layout_))));
+    BATON_TRY(run_tool(runner_, list_flows_command()));
     return check_forwarding();
 }
 
 Result<std::vector<Route>> NftRouter::routes() {
-    const auto listed = checked(runner_, list_routes_command());
+    const auto listed = run_tool(runner_, list_routes_command());
     if (!listed)
         return tl::unexpected(listed.error());
     return routes_from_nft(listed->out);
 }
 
 Result<std::vector<Flow>> NftRouter::flows(const std::string& client) {
-    const auto listed = checked(runner_, list_flows_command(client));
+    const auto listed = run_tool(runner_, list_flows_command(client));
     if (!listed)
         return tl::unexpected(listed.error());
     return flows_from_conntrack(listed->out);
@@ -145,7 +143,7 @@ Result<void> NftRouter::change(const std::vector<Route>& before, const std::vect
     if (!there)
         return tl::unexpected(there.error());
     const auto stray = stray_flows(layout_, *there, after);
-    BATON_TRY(checked(runner_, nft_json_command(change_of(before, after, stray))));
+    BATON_TRY(run_tool(runner_, nft_json_command(change_of(before, after, stray))));
     BATON_TRY(cut(stray));
     // connections that came between looking and turning
     const auto later = flows(seen);
@@ -154,7 +152,7 @@ Result<void> NftRouter::change(const std::vector<Route>& before, const std::vect
     const auto late = stray_flows(layout_, *later, after);
     if (late.empty())
         return {};
-    BATON_TRY(checked(runner_, nft_json_command(change_of(after, after, late))));
+    BATON_TRY(run_tool(runner_, nft_json_command(change_of(after, after, late))));
     return cut(late).map([](auto) {});
 }
 
@@ -164,10 +162,10 @@ Result<std::size_t> NftRouter::cut(const std::vector<Flow>& stray) {
         const auto command = forget_flows_command(flow);
         if (!done.insert(process::shown(command)).second)
             continue; // one command forgets all of the same client, port and target
-        const auto finished = runner_(command);
+        auto finished = runner_(command);
         if (finished && nothing_deleted(*finished))
             continue; // it ended by itself
-        BATON_TRY(checked([&](const auto&) { return finished; }, command));
+        BATON_TRY(run_tool([&](const auto&) { return finished; }, command));
     }
     if (!stray.empty() && on_cut_)
         on_cut_(stray);
@@ -185,7 +183,7 @@ Result<std::size_t> NftRouter::cut_strays() {
     const auto stray = stray_flows(layout_, *there, *now);
     if (stray.empty())
         return 0;
-    BATON_TRY(checked(runner_, nft_json_command(change_of(*now, *now, stray))));
+    BATON_TRY(run_tool(runner_, nft_json_command(change_of(*now, *now, stray))));
     return cut(stray);
 }
 

@@ -14,6 +14,10 @@ namespace baton::routing {
 /// Starts a program; process::run, or what a test wants it to have said.
 using Runner = std::function<Result<process::Finished>(const process::Command&)>;
 
+/// Runs nft or conntrack and turns their failures into sentences: Errc::unavailable when it is not
+/// installed, Errc::forbidden when we are not root (their own words for that help nobody).
+Result<process::Finished> run_tool(const Runner& runner, const process::Command& command);
+
 /// Told which flows have just been cut, so that their clients are made to notice (probe.h).
 using OnCut = std::function<void(const std::vector<Flow>&)>;
 

@@ -136,7 +136,7 @@ Result<std::string> receive_line(const UnixSocket& socket, std::string& buffer, 
         if (buffer.size() > limit)
             return fail(Errc::refused,
                         "a line on the socket is longer than " + std::to_string(limit) + " bytes");
-        std::array<char, 16 * 1024> bytes{};
+        std::array<char, 16'384> bytes{};
         const ssize_t n = ::recv(socket.fd(), bytes.data(), bytes.size(), 0);
         if (n > 0) {
             buffer.append(bytes.data(), static_cast<std::size_t>(n));

@@ -1,3 +1,4 @@
+#include "routing/host_guard.h"
 #include "routing/layout.h"
 #include "routing/memory_router.h"
 #include "routing/nft.h"
@@ -186,6 +187,19 @@ TEST(Probe, IsAWellFormedSyn) {
     EXPECT_EQ(packet[13 + 20], 0x02) << "SYN and nothing else";
     EXPECT_EQ(packet[20] << 8 | packet[21], 6001) << "from the screen";
     EXPECT_EQ(packet[22] << 8 | packet[23], 40001);
+}
+
+TEST(HostGuardTest, ItsRulesAreOfItsOwnTable) {
+    const HostGuard guard{"baton0", parse_ipv4("10.99.0.1").value()};
+    EXPECT_TRUE(check_guard(guard));
+    const auto ruleset = host_chains(guard);
+    for (const auto& command : ruleset.at("nftables").as_array())
+        for (const auto& [verb, what] : command.as_object())
+            for (const auto& [kind, body] : what.as_object())
+                EXPECT_EQ(body.at("table"), "baton_host") << verb << kind;
+    EXPECT_FALSE(check_guard({"baton*", parse_ipv4("10.99.0.1").value()}));
+    EXPECT_FALSE(check_guard({"baton0", {}}));
+    EXPECT_FALSE(check_guard({"baton0", parse_ipv4("10.99.0.1").value(), 6000, 5900}));
 }
 
 class MemoryRouterTest : public baton::testing::RouterContract {

@@ -10,6 +10,7 @@
 #include "net/http_text.h"
 #include "net/pki.h"
 #include "programs/baton_hostd/commands.h"
+#include "routing/host_guard.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -104,6 +105,14 @@ Result<void> make_network(const std::string& uri, const HostConfig& config) {
                 {words}, "routing the desktops' traffic through the boot server");
             !done)
             return tl::unexpected(done.error());
+    if (!config.network->gateway.empty()) {
+        routing::HostGuard guard;
+        guard.bridge = config.network->bridge;
+        if (const auto boot_server = routing::parse_ipv4(config.network->gateway); boot_server)
+            guard.boot_server = *boot_server;
+        if (auto guarded = routing::guard_host(guard); !guarded)
+            return tl::unexpected(guarded.error().in("keeping desktops apart from their host"));
+    }
     spdlog::info("desktops are in {} behind the bridge {}", config.network->subnet.text(),
                  config.network->bridge);
     return {};

@@ -1,6 +1,7 @@
 /// The nftables router on a real kernel, between network namespaces
 /// (tests/support/with-routing-network).
 #include "process/run.h"
+#include "routing/host_guard.h"
 #include "routing/nft_router.h"
 #include "routing/probe.h"
 #include "support/namespaced_tcp.h"
@@ -242,6 +243,67 @@ class NftRouterTest : public baton::testing::RouterContract {
 };
 
 BATON_ROUTER_CONTRACT(NftRouterTest)
+
+/// The greeting, or why there was none.
+std::string said(const Result<std::string>& answer) {
+    return answer ? *answer : answer.error().message();
+}
+
+/// Runs programs in the network namespace of a host.
+Result<process::Finished> on_host1(process::Command command) {
+    command.words.insert(command.words.begin(), {"nsenter", "--net=/run/netns/host1"});
+    return process::run(command);
+}
+
+/// A desktop on a bridge of host1, in a namespace of its own.
+class GuardedHost : public RealNetwork {
+  protected:
+    GuardedHost() {
+        sh("ip netns add desktop && ip -n desktop link set lo up &&"
+           "ip -n host1 link add baton0 type bridge forward_delay 0 stp_state 0 &&"
+           "ip -n host1 addr add 10.101.1.1/24 dev baton0 && ip -n host1 link set baton0 up &&"
+           "ip link add name d1 netns host1 type veth peer name eth0 netns desktop &&"
+           "ip -n host1 link set d1 master baton0 up && ip -n desktop link set eth0 up &&"
+           "ip -n desktop addr add 10.101.1.7/24 dev eth0 &&"
+           "ip -n desktop route add default via 10.101.1.1 &&"
+           "ip netns exec host1 sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward' &&"
+           "ip -n host1 route replace default via 10.99.0.1");
+        const auto guarded = guard_host({"baton0", parse_ipv4("10.99.0.1").value()}, on_host1);
+        EXPECT_TRUE(guarded) << guarded.error().message();
+    }
+
+    ~GuardedHost() override {
+        sh("ip netns del desktop; ip -n host1 link del baton0; nsenter --net=/run/netns/host1 nft "
+           "delete table ip baton_host");
+    }
+
+    static void sh(const std::string& script) {
+        process::Command command;
+        command.words = {"sh", "-c", script};
+        const auto done = process::run_checked(command, "preparing");
+        EXPECT_TRUE(done) << done.error().message();
+    }
+};
+
+TEST_F(GuardedHost, ADesktopReachesNeitherItsHostNorScreensNorOtherHosts) {
+    const EchoServer outside{"outside", "10.97.0.1", 80, "outside"};
+    const EchoServer ssh{"host1", "0.0.0.0", 22, "ssh"};
+    EXPECT_EQ(said(who_answers("desktop", "10.97.0.1", 80)), "outside");
+    EXPECT_FALSE(who_answers("desktop", "10.99.0.11", 5901)) << "a screen of its host";
+    EXPECT_FALSE(who_answers("desktop", "10.101.1.1", 22)) << "its host";
+    EXPECT_FALSE(who_answers("desktop", "10.99.0.11", 22)) << "its host's other address";
+    EXPECT_EQ(said(who_answers("host2", "10.99.0.11", 22)), "ssh") << "none of our business";
+}
+
+TEST_F(GuardedHost, OnlyTheBootServerReachesScreensAndNobodyADesktop) {
+    EXPECT_EQ(said(who_answers("boot", "10.99.0.11", 5901)), "A");
+    EXPECT_FALSE(who_answers("host2", "10.99.0.11", 5901));
+    ASSERT_TRUE(router.point(to_a));
+    EXPECT_EQ(said(who_answers("client1", "10.98.0.1", 6001)), "A");
+    const EchoServer inside{"desktop", "10.101.1.7", 80, "inside"};
+    EXPECT_FALSE(who_answers("boot", "10.101.1.7", 80));
+    EXPECT_FALSE(who_answers("client1", "10.101.1.7", 80));
+}
 
 TEST(WithoutRoot, IsSaidInASentence) {
     // the same programs without their privileges
