@@ -21,7 +21,7 @@ using namespace baton;
 using allocation::Allocator;
 
 constexpr unsigned levels = 6;
-constexpr int rounds = 15;
+constexpr int rounds = 9;
 constexpr std::size_t few_hosts = 100;
 constexpr std::size_t many_hosts = 10'000;
 

@@ -48,8 +48,9 @@ Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
 
     // the handoff takes the slot; the newcomer is promised the first part of what it frees
     const SessionIndex mover = choice->shrink;
-    begin(mover, slot);
     const Spot from = sessions_.spot(mover);
+    __builtin_prefetch(&hosts_[from.host]); // its name is wanted at the end
+    begin(mover, slot);
     const Spot promised{from.position << (choice->level - from.level), from.host,
                         static_cast<std::uint8_t>(choice->level)};
     const SessionIndex newcomer = sessions_.add(session, promised);

@@ -7,47 +7,59 @@ namespace baton::allocation {
 
 SessionIndex SessionTable::find(const SessionId& id) const {
     const IdKey key = SessionIds::key(id.value);
-    for (std::size_t i = home(key);; i = (i + 1) & mask()) {
-        if (ids_.equal(records_[i].id, key, id.value))
-            return static_cast<SessionIndex>(i);
-        if (records_[i].passed == 0)
+    for (std::size_t bucket = home(key);; bucket = after(bucket)) {
+        const auto first = static_cast<SessionIndex>(bucket * 2);
+        if (ids_.equal(record(first).id, key, id.value))
+            return first;
+        if (ids_.equal(record(first + 1).id, key, id.value))
+            return first + 1;
+        if (buckets_[bucket].passed() == 0)
             return no_session;
     }
 }
 
+void SessionTable::put(SessionIndex i, const SessionRecord& content) {
+    const std::uint32_t passed = record(i).passed;
+    record(i) = content;
+    record(i).passed = passed;
+}
+
 /// The first free record on the key's way. There is one, and it is not far (reserve_one).
 SessionIndex SessionTable::place(const IdKey& kept) {
-    std::size_t i = home(kept);
-    for (; !records_[i].id.empty(); i = (i + 1) & mask())
-        ++records_[i].passed;
-    SessionRecord& record = records_[i];
-    record.id = kept;
-    record.listed = record.counted = -1;
-    record.moving = record.promised = false;
-    record.movable = true;
-    return static_cast<SessionIndex>(i);
+    SessionRecord fresh;
+    fresh.id = kept;
+    for (std::size_t bucket = home(kept);; bucket = after(bucket)) {
+        for (const std::size_t i : {bucket * 2, bucket * 2 + 1}) {
+            const auto index = static_cast<SessionIndex>(i);
+            if (record(index).id.empty()) {
+                put(index, fresh);
+                return index;
+            }
+        }
+        ++buckets_[bucket].passed();
+    }
 }
 
 void SessionTable::reserve_one() {
-    if ((live_ + 1) * 5 > records_.size() * 3)
+    if ((live_ + 1) * 5 > buckets_.size() * 2 * 3)
         grow();
 }
 
 void SessionTable::grow() {
-    const auto old = std::exchange(records_, std::vector<SessionRecord>(records_.size() * 2));
-    std::vector<SessionIndex> now(old.size(), no_session);
-    for (std::size_t i = 0; i < old.size(); ++i) {
-        if (old[i].id.empty())
+    const auto old = std::exchange(buckets_, std::vector<Bucket>(buckets_.size() * 2));
+    std::vector<SessionIndex> now(old.size() * 2, no_session);
+    const auto before = [&](SessionIndex i) -> const SessionRecord& {
+        return old[i / 2].records[i % 2];
+    };
+    for (SessionIndex i = 0; i < now.size(); ++i) {
+        if (before(i).id.empty())
             continue;
-        now[i] = place(old[i].id);
-        SessionRecord& record = records_[now[i]];
-        const std::uint16_t passed = record.passed;
-        record = old[i];
-        record.passed = passed;
+        now[i] = place(before(i).id);
+        put(now[i], before(i));
     }
     for (std::uint32_t rank = 0; rank < next_rank_; ++rank) {
         SessionIndex& i = order_[rank].session;
-        i = i != no_session && old[i].rank == rank ? now[i] : no_session;
+        i = i != no_session && before(i).rank == rank ? now[i] : no_session;
     }
     std::unordered_map<SessionIndex, Handover> handovers;
     for (auto& [i, handover] : handovers_) {
@@ -60,7 +72,7 @@ void SessionTable::grow() {
 
 void SessionTable::rank(SessionIndex i, std::uint64_t joined) {
     order_[next_rank_] = Ranked{joined, i};
-    records_[i].rank = next_rank_++;
+    record(i).rank = next_rank_++;
 }
 
 SessionIndex SessionTable::add(const SessionId& id, const Spot& at) {
@@ -100,77 +112,76 @@ void SessionTable::rank_anew(const std::vector<Ranked>& order) {
     next_rank_ = 0;
     for (const auto& [joined, i] : order) {
         rank(i, joined);
-        records_[i].listed = -1;
+        record(i).listed = -1;
         settle(i);
     }
 }
 
 void SessionTable::begin_move(SessionIndex i, const Spot& to) {
     handovers_[i] = Handover{.to = to, .partner = no_session};
-    records_[i].moving = true;
+    record(i).moving = true;
 }
 
 void SessionTable::end_move(SessionIndex i) {
     handovers_.erase(i);
-    records_[i].moving = false;
+    record(i).moving = false;
 }
 
 void SessionTable::promise(SessionIndex mover, SessionIndex newcomer) {
     handovers_.at(mover).partner = newcomer;
     handovers_[newcomer] = Handover{.to = {}, .partner = mover};
-    records_[newcomer].promised = true;
+    record(newcomer).promised = true;
 }
 
 void SessionTable::end_promise(SessionIndex mover, SessionIndex newcomer) {
     handovers_.at(mover).partner = no_session;
     handovers_.erase(newcomer);
-    records_[newcomer].promised = false;
+    record(newcomer).promised = false;
 }
 
 void SessionTable::settle(SessionIndex i) {
-    SessionRecord& record = records_[i];
+    SessionRecord& mine = record(i);
     const bool accepts = memory_.accepts(spot(i).host);
-    int level = accepts ? record.level : -1;
-    if (record.moving) {
+    int level = accepts ? mine.level : -1;
+    if (mine.moving) {
         const Spot& to = handovers_.at(i).to;
         if (memory_.accepts(to.host) && (level < 0 || to.level < level))
             level = to.level;
     }
-    if (level != record.counted) {
-        if (record.counted >= 0)
-            --at_level_[record.counted];
+    if (level != mine.counted) {
+        if (mine.counted >= 0)
+            --at_level_[mine.counted];
         if (level >= 0)
             ++at_level_[level];
-        record.counted = static_cast<std::int8_t>(level);
+        mine.counted = static_cast<std::int8_t>(level);
     }
 
-    const bool candidate = accepts && !record.moving && !record.promised && record.movable;
-    const auto wanted = static_cast<std::int8_t>(candidate ? record.level : -1);
-    if (wanted == record.listed)
+    const bool candidate = accepts && !mine.moving && !mine.promised && mine.movable;
+    const auto wanted = static_cast<std::int8_t>(candidate ? mine.level : -1);
+    if (wanted == mine.listed)
         return;
-    if (record.listed >= 0)
-        candidates_[record.listed].clear(record.rank);
+    if (mine.listed >= 0)
+        candidates_[mine.listed].clear(mine.rank);
     if (wanted >= 0)
-        candidates_[wanted].set(record.rank);
-    record.listed = wanted;
+        candidates_[wanted].set(mine.rank);
+    mine.listed = wanted;
 }
 
 void SessionTable::settle_all() {
-    for (SessionIndex i = 0; i < records_.size(); ++i)
-        if (!records_[i].id.empty())
-            settle(i);
+    for (const SessionIndex i : in_order())
+        settle(i);
 }
 
 void SessionTable::remove(SessionIndex i) {
-    SessionRecord& record = records_[i];
-    if (record.listed >= 0)
-        candidates_[record.listed].clear(record.rank);
-    if (record.counted >= 0)
-        --at_level_[record.counted];
-    for (std::size_t on = home(record.id); on != i; on = (on + 1) & mask())
-        --records_[on].passed;
-    ids_.drop(record.id);
-    record.id = IdKey{};
+    SessionRecord& gone = record(i);
+    if (gone.listed >= 0)
+        candidates_[gone.listed].clear(gone.rank);
+    if (gone.counted >= 0)
+        --at_level_[gone.counted];
+    for (std::size_t bucket = home(gone.id); bucket != i / 2; bucket = after(bucket))
+        --buckets_[bucket].passed();
+    ids_.drop(gone.id);
+    gone.id = IdKey{};
     --live_;
 }
 
@@ -181,18 +192,18 @@ SessionIndex SessionTable::latest_larger(unsigned below) const {
         if (rank != BitTree::none && (latest == BitTree::none || rank > latest))
             latest = rank;
     }
-    return latest == BitTree::none ? no_session : order_[latest].session;
+    return latest == BitTree::none ? no_session : at_rank(latest);
 }
 
 SessionIndex SessionTable::latest_of_largest(unsigned below) const {
     for (unsigned level = 0; level < below; ++level)
         if (const std::size_t rank = candidates_[level].last(); rank != BitTree::none)
-            return order_[rank].session;
+            return at_rank(rank);
     return no_session;
 }
 
 SessionIndex SessionTable::next_of_level(unsigned level, SessionIndex after) const {
-    const std::size_t from = after == no_session ? 0 : std::size_t{records_[after].rank} + 1;
+    const std::size_t from = after == no_session ? 0 : std::size_t{record(after).rank} + 1;
     const std::size_t rank = candidates_[level].first(from);
     return rank == BitTree::none ? no_session : order_[rank].session;
 }
@@ -207,7 +218,7 @@ std::vector<SessionTable::Ranked> SessionTable::ranked() const {
     order.reserve(live_ + 1);
     for (std::uint32_t rank = 0; rank < next_rank_; ++rank) {
         const SessionIndex i = order_[rank].session;
-        if (i != no_session && records_[i].rank == rank && !records_[i].id.empty())
+        if (i != no_session && record(i).rank == rank && !record(i).id.empty())
             order.push_back(order_[rank]);
     }
     return order;

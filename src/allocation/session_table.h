@@ -4,6 +4,7 @@
 #include "allocation/memory_map.h"
 #include "allocation/session_ids.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -15,19 +16,18 @@ namespace baton::allocation {
 using SessionIndex = std::uint32_t;
 inline constexpr SessionIndex no_session = std::numeric_limits<SessionIndex>::max();
 
-/// What every join and leave looks at: half a cache line, found by one look-up. What only a handoff
-/// needs is in Handover.
-struct alignas(32) SessionRecord {
+/// What every join and leave looks at: half a cache line. What only a handoff needs is in Handover.
+struct SessionRecord {
     IdKey id;                   ///< empty: nobody's
     std::uint32_t position = 0; ///< with `level` its block; during a handoff the old one
     std::uint32_t rank = 0;
-    std::uint16_t passed = 0; ///< how many others did not find room here and are further on
     std::uint8_t level = 0;
-    std::int8_t listed = -1;  ///< the level it is a candidate of, or -1
-    std::int8_t counted = -1; ///< the level it is counted at, or -1
-    bool moving : 1;          ///< a handoff is under way
-    bool promised : 1; ///< the block is still covered by the old one of the handoff it waits for
-    bool movable : 1;  ///< has not said "not now"
+    std::int8_t listed = -1;   ///< the level it is a candidate of, or -1
+    std::int8_t counted = -1;  ///< the level it is counted at, or -1
+    bool moving : 1 = false;   ///< a handoff is under way
+    bool promised : 1 = false; ///< its block is covered by the old one of the handoff it waits for
+    bool movable : 1 = true;   ///< has not said "not now"
+    std::uint32_t passed = 0;  ///< the bucket's, whoever is in it (SessionTable::Bucket)
 };
 
 /// A handoff under way, or waited for.
@@ -42,7 +42,7 @@ struct Handover {
 class SessionTable {
   public:
     SessionTable(unsigned levels, const MemoryMap& memory)
-        : memory_(memory), records_(64), candidates_(levels) {}
+        : memory_(memory), buckets_(32), candidates_(levels) {}
 
     SessionTable(const SessionTable&) = delete;
     SessionTable& operator=(const SessionTable&) = delete;
@@ -51,33 +51,33 @@ class SessionTable {
 
     /// Fetches what find(id) and add(id) will need, while the caller does something else.
     void prefetch(const SessionId& id) const {
-        __builtin_prefetch(&records_[SessionIds::key(id.value).hash() & mask()], 1);
+        __builtin_prefetch(&buckets_[home(SessionIds::key(id.value))], 1);
     }
 
     /// Makes room for one more, which changes every index; add() does not.
     void reserve_one();
 
-    [[nodiscard]] const SessionRecord& at(SessionIndex i) const { return records_[i]; }
+    [[nodiscard]] const SessionRecord& at(SessionIndex i) const { return record(i); }
 
-    [[nodiscard]] SessionId id(SessionIndex i) const { return ids_.id(records_[i].id); }
+    [[nodiscard]] SessionId id(SessionIndex i) const { return ids_.id(record(i).id); }
 
     [[nodiscard]] std::uint64_t joined(SessionIndex i) const {
-        return order_[records_[i].rank].joined;
+        return order_[record(i).rank].joined;
     }
 
     /// Its block; during a handoff the old one.
     [[nodiscard]] Spot spot(SessionIndex i) const {
-        return memory_.spot(records_[i].position, records_[i].level);
+        return memory_.spot(record(i).position, record(i).level);
     }
 
     /// settle() is owed.
     void set_spot(SessionIndex i, const Spot& spot) {
-        records_[i].position = spot.position;
-        records_[i].level = spot.level;
+        record(i).position = spot.position;
+        record(i).level = spot.level;
     }
 
     /// settle() is owed.
-    void set_movable(SessionIndex i, bool movable) { records_[i].movable = movable; }
+    void set_movable(SessionIndex i, bool movable) { record(i).movable = movable; }
 
     /// Of a session that is `moving` or `promised`.
     [[nodiscard]] const Handover& handover(SessionIndex i) const { return handovers_.at(i); }
@@ -125,11 +125,42 @@ class SessionTable {
         SessionIndex session = no_session;
     };
 
-    [[nodiscard]] std::size_t mask() const { return records_.size() - 1; }
+    /// Who stands at that rank; fetches who stood before, for that is most likely asked for next.
+    [[nodiscard]] SessionIndex at_rank(std::size_t rank) const {
+        for (std::size_t before = 1; before <= std::min<std::size_t>(rank, 2); ++before)
+            if (const SessionIndex i = order_[rank - before].session; i != no_session)
+                __builtin_prefetch(&record(i), 1);
+        return order_[rank].session;
+    }
 
-    [[nodiscard]] std::size_t home(const IdKey& key) const { return key.hash() & mask(); }
+    /// One cache line: whose id hashes to it is here, or, when it was full, in one of the next.
+    struct alignas(64) Bucket {
+        std::array<SessionRecord, 2> records;
+
+        /// How many did not find room here and are further on.
+        [[nodiscard]] std::uint32_t& passed() { return records[0].passed; }
+
+        [[nodiscard]] std::uint32_t passed() const { return records[0].passed; }
+    };
+
+    static_assert(sizeof(Bucket) == 64);
+
+    [[nodiscard]] SessionRecord& record(SessionIndex i) { return buckets_[i / 2].records[i % 2]; }
+
+    [[nodiscard]] const SessionRecord& record(SessionIndex i) const {
+        return buckets_[i / 2].records[i % 2];
+    }
+
+    [[nodiscard]] std::size_t home(const IdKey& key) const {
+        return key.hash() & (buckets_.size() - 1);
+    }
+
+    [[nodiscard]] std::size_t after(std::size_t bucket) const {
+        return (bucket + 1) & (buckets_.size() - 1);
+    }
 
     SessionIndex place(const IdKey& kept);
+    void put(SessionIndex i, const SessionRecord& content);
     void grow();
     void rank(SessionIndex i, std::uint64_t joined);
     void rank_anew(const std::vector<Ranked>& order);
@@ -137,9 +168,7 @@ class SessionTable {
 
     const MemoryMap& memory_;
     SessionIds ids_;
-    /// A power of two of them, by the hash of the id: whoever finds its place taken goes on to the
-    /// next free one, and is counted where it passed, so that nobody is moved when others leave.
-    std::vector<SessionRecord> records_;
+    std::vector<Bucket> buckets_; ///< a power of two of them; nobody is moved when others leave
     std::unordered_map<SessionIndex, Handover> handovers_;
     std::size_t live_ = 0;
     std::uint64_t last_joined_ = 0;
