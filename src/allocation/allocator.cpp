@@ -58,6 +58,7 @@ Result<std::unique_ptr<Allocator>> make_allocator(std::string_view policy, const
     auto rule = make_policy(policy);
     if (!rule) {
         std::vector<std::string_view> names;
+        names.reserve(known.size());
         for (const PolicyInfo& info : known)
             names.push_back(info.name);
         return fail(Errc::invalid_argument, fmt::format("no policy is called '{}'", policy),

@@ -101,8 +101,8 @@ tl::unexpected<Error> BlockAllocator::no_place_left() const {
     }
     if (accepting == 0)
         return fail(Errc::refused,
-                    hosts_.size() == 0 ? "there is no host to run a desktop on"
-                                       : "no host accepts desktops now",
+                    hosts_.empty() ? "there is no host to run a desktop on"
+                                   : "no host accepts desktops now",
                     shut > 0 ? "undrain a host, or bring one back that cannot be reached"
                              : "add a host");
     const auto hosts = [](std::size_t n) { return fmt::format("{} host{}", n, n == 1 ? "" : "s"); };
