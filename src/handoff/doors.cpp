@@ -45,8 +45,7 @@ std::optional<std::chrono::nanoseconds> Doors::asked_at(const SessionId& session
     return found == asked_.end() ? std::nullopt : std::optional(found->second);
 }
 
-// ---- open
-// ----------------------------------------------------------------------------------------
+// ---- open ----------------------------------------------------------------------
 
 void Doors::open(const OpenRequest& request, Done<SessionView> done) {
     in_addr address{};
@@ -232,8 +231,7 @@ void Doors::open_new(const OpenRequest& request, Done<SessionView> done) {
     core_.planner->wake();
 }
 
-// ---- close and grow
-// ------------------------------------------------------------------------------
+// ---- close and grow -------------------------------------------------------------------
 
 void Doors::close(const SessionId& id, Done<void> done) {
     const auto* session = core_.state.session(id);
@@ -255,8 +253,7 @@ void Doors::grow(const SessionId& id, Done<SessionView> done) {
     growers_[id].push_back(std::move(done));
 }
 
-// ---- how it went
-// ---------------------------------------------------------------------------------
+// ---- how it went ----------------------------------------------------------------------
 
 void Doors::opened(const SessionId& session) {
     asked_.erase(session);

@@ -18,8 +18,7 @@ class Doors {
 
     [[nodiscard]] SessionView view(const store::SessionRow& row) const;
 
-    // ---- the engine's other parts say how it went
-    // ------------------------------------------------
+    // ---- the engine's other parts say how it went -----------------------------------------
     void opened(const SessionId& session);
     void grown(const SessionId& session, const Result<void>& result);
     /// The session is going to end, because of `error` or as asked.

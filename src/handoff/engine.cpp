@@ -90,8 +90,7 @@ Result<void> EngineImpl::resume() {
     return {};
 }
 
-// ---- hosts
-// ---------------------------------------------------------------------------------------
+// ---- hosts ----------------------------------------------------------------------
 
 Result<store::HostRow> EngineImpl::known_host(const HostId& id) const {
     const auto* row = core_.state.host(id);
@@ -176,8 +175,7 @@ void EngineImpl::on_host_down(const HostId& host, const std::string& why) {
     core_.reconciler->host_down(host);
 }
 
-// ---- sessions
-// ------------------------------------------------------------------------------------
+// ---- sessions ----------------------------------------------------------------------
 
 void EngineImpl::on_logged_out(const DesktopId& id) {
     const auto* desktop = core_.state.desktop(id);

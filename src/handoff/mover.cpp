@@ -242,8 +242,7 @@ boost::json::object Mover::figures(const MoveRow& move, const Run& run) const {
                                                                 : span(routing, {draining})}};
 }
 
-// ---- the route of a session that serves
-// ----------------------------------------------------------
+// ---- the route of a session that serves -----------------------------------------------
 
 void Mover::keep_route(const SessionId& session, bool new_password, Done<void> done) {
     Routing routing;

@@ -21,8 +21,7 @@ using store::MoveRow;
 using store::SessionPhase;
 using store::SessionRow;
 
-// ---- the allocator's books
-// -----------------------------------------------------------------------
+// ---- the allocator's books ------------------------------------------------------------
 
 Result<void> Planner::rebuild() {
     auto made = allocation::make_allocator(core_.settings.policy, core_.settings.sizes, {});
@@ -204,8 +203,7 @@ Mebibytes Planner::free_memory() const {
     return allocator_ ? allocator_->free_total() : Mebibytes();
 }
 
-// ---- newcomers
-// -----------------------------------------------------------------------------------
+// ---- newcomers ----------------------------------------------------------------------
 
 void Planner::wake() {
     if (std::exchange(woken_, true))

@@ -34,8 +34,7 @@ class Planner {
     /// The start of this desktop can be given its memory: nothing promised is still in use.
     [[nodiscard]] bool admits(const store::MoveRow& move) const;
 
-    // ---- what the allocator is told (each wakes the planner)
-    // -------------------------------------
+    // ---- what the allocator is told (each wakes the planner) ------------------------------
     void left(const SessionId& session);
     void handoff_finished(const SessionId& session);
     /// `newcomer`: who was promised the memory and has been unplaced.
@@ -50,8 +49,7 @@ class Planner {
     void host_away(const HostId& host);
     void host_lost(const HostId& host);
 
-    // ---- what people ask for
-    // ---------------------------------------------------------------------
+    // ---- what people ask for --------------------------------------------------------------
     Result<void> grow(const SessionId& session);
     void drain(const HostId& host, Done<void> done);
     void cancel_drain(const HostId& host);

@@ -67,8 +67,7 @@ bool Planner::failed_too_often(const SessionId& session) const {
     return found != failed_moves_.end() && found->second >= move_attempts;
 }
 
-// ---- growing
-// -------------------------------------------------------------------------------------
+// ---- growing ----------------------------------------------------------------------
 
 Result<void> Planner::grow(const SessionId& id) {
     const auto* session = core_.state.session(id);
@@ -114,8 +113,7 @@ void Planner::let_grow() {
     }
 }
 
-// ---- emptying a host
-// -----------------------------------------------------------------------------
+// ---- emptying a host ------------------------------------------------------------------
 
 void Planner::drain(const HostId& host, Done<void> done) {
     failed_moves_.clear();

@@ -35,8 +35,7 @@ std::string facts_as_json(const HostFacts& facts) {
 
 } // namespace
 
-// ---- hosts
-// ---------------------------------------------------------------------------------------
+// ---- hosts ----------------------------------------------------------------------
 
 void Reconciler::begin() {
     for (const auto& [id, host] : core_.state.hosts())
@@ -238,8 +237,7 @@ void Reconciler::lose(const HostId& host) {
         });
 }
 
-// ---- desktops
-// ------------------------------------------------------------------------------------
+// ---- desktops ----------------------------------------------------------------------
 
 void Reconciler::desktop_gone(const DesktopId& id, const std::string& why) {
     const auto* row = core_.state.desktop(id);

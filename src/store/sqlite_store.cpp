@@ -18,8 +18,7 @@ using sqlite::Database;
 using sqlite::Statement;
 using sqlite::Transaction;
 
-// ---- one field to and from a column
-// --------------------------------------------------------------
+// ---- one field to and from a column ---------------------------------------------------
 
 template <class Tag>
 Result<void> put(Statement& statement, int index, const Id<Tag>& value) {
@@ -93,8 +92,7 @@ bool get(const Statement& statement, int column, Enum& value) {
     return found.has_value();
 }
 
-// ---- SQL from the list of columns
-// ----------------------------------------------------------------
+// ---- SQL from the list of columns -----------------------------------------------------
 
 template <class Row>
 std::string columns_of() {

@@ -70,8 +70,7 @@ class HandoffWorld final : private handoff::Fleet,
   public:
     explicit HandoffWorld(handoff::EngineSettings settings = {}) : settings_(settings) {}
 
-    // ---- setting up
-    // ------------------------------------------------------------------------------
+    // ---- setting up ----------------------------------------------------------------------
     void add_host(const std::string& name, Mebibytes memory, Mebibytes reserve = 0_MiB) {
         SimHost host;
         host.row.id = HostId(name);
@@ -125,8 +124,7 @@ class HandoffWorld final : private handoff::Fleet,
 
     void kill() { engine.reset(); }
 
-    // ---- what people do
-    // --------------------------------------------------------------------------
+    // ---- what people do -------------------------------------------------------------------
     struct Answer {
         std::optional<Result<handoff::SessionView>> result;
     };
@@ -185,8 +183,7 @@ class HandoffWorld final : private handoff::Fleet,
         });
     }
 
-    // ---- what happens to hosts and desktops
-    // ------------------------------------------------------
+    // ---- what happens to hosts and desktops -----------------------------------------------
     /// The link to the agent breaks; its desktops run on, and reach the desk server.
     void cut(const std::string& name) {
         auto& host = hosts.at(HostId(name));
@@ -247,8 +244,7 @@ class HandoffWorld final : private handoff::Fleet,
         }
     }
 
-    // ---- time
-    // ------------------------------------------------------------------------------------
+    // ---- time ----------------------------------------------------------------------
     /// Runs until nothing is left to happen. A world that never comes to rest is a violation.
     void settle(std::size_t most = 200'000) {
         while (most-- > 0)
@@ -279,8 +275,7 @@ class HandoffWorld final : private handoff::Fleet,
         return more;
     }
 
-    // ---- looking
-    // ---------------------------------------------------------------------------------
+    // ---- looking ----------------------------------------------------------------------
     [[nodiscard]] std::optional<store::SessionRow> session_of(const std::string& user) {
         const auto rows = store.sessions(false).value();
         for (const auto& row : rows)
@@ -338,8 +333,7 @@ class HandoffWorld final : private handoff::Fleet,
     /// Everybody who can, writes.
     void everybody_writes();
 
-    // ---- what must hold
-    // --------------------------------------------------------------------------
+    // ---- what must hold -------------------------------------------------------------------
     void check();
     /// What must hold when the world has come to rest with every host back.
     void check_at_rest();

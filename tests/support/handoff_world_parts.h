@@ -249,8 +249,7 @@ inline void HandoffWorld::remove(const SessionId& session, Done<void> done) {
         std::move(done));
 }
 
-// ---- desks
-// ---------------------------------------------------------------------------------------
+// ---- desks ----------------------------------------------------------------------
 
 inline bool HandoffWorld::can_write(const SimDesktop& desktop) const {
     if (!desktop.disk)
@@ -276,8 +275,7 @@ inline void HandoffWorld::everybody_writes() {
             write(desktop);
 }
 
-// ---- what must hold
-// ------------------------------------------------------------------------------
+// ---- what must hold -------------------------------------------------------------------
 
 inline void HandoffWorld::check() {
     std::map<DeskName, int> writers;

@@ -122,8 +122,7 @@ TEST(Handoff, WhoSaysNowIsHandedOffAtOnce) {
     expect_sound(world);
 }
 
-// ---- asking twice
-// --------------------------------------------------------------------------------
+// ---- asking twice ---------------------------------------------------------------------
 
 TEST(Handoff, WhoAsksTwiceGetsTheirOwnSession) {
     HandoffWorld world(quick());
@@ -180,8 +179,7 @@ TEST(Handoff, WhoAsksWhileTheirSessionClosesGetsANewOne) {
     expect_sound(world);
 }
 
-// ---- leaving and growing
-// -------------------------------------------------------------------------
+// ---- leaving and growing --------------------------------------------------------------
 
 TEST(Handoff, ClosingLeavesNothingBehind) {
     HandoffWorld world(quick());
@@ -271,8 +269,7 @@ TEST(Handoff, AWishToGrowIsNotedAndComesTrueWhenMemoryIsFree) {
     expect_sound(world);
 }
 
-// ---- emptying a host
-// -----------------------------------------------------------------------------
+// ---- emptying a host ------------------------------------------------------------------
 
 TEST(Handoff, DrainingEmptiesAHostAndNothingGoesThere) {
     HandoffWorld world(quick());
@@ -308,8 +305,7 @@ TEST(Handoff, DrainingSaysWhenThereIsNoRoomAndCanBeTakenBack) {
     expect_sound(world);
 }
 
-// ---- bad input
-// -----------------------------------------------------------------------------------
+// ---- bad input ----------------------------------------------------------------------
 
 TEST(Handoff, BadInputIsNamedAndChangesNothing) {
     HandoffWorld world(quick());
