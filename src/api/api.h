@@ -44,7 +44,8 @@ class DeskAdmin {
     /// `size_bytes` 0: the site's desk size.
     virtual Result<DeskFacts> create(const DeskName& name, const UserName& owner,
                                      std::int64_t size_bytes) = 0;
-    virtual Result<DeskCheck> check(const DeskName& name) = 0;
+    /// `repair`: mend what can be mended.
+    virtual Result<DeskCheck> check(const DeskName& name, bool repair) = 0;
     virtual Result<void> remove(const DeskName& name) = 0;
     /// Answers with the image as a file, or with an error. Called on any thread.
     virtual void export_image(const DeskName& name, net::Respond respond) = 0;

@@ -205,10 +205,16 @@ void DeskRoutes::check(const CallPtr& call) {
         return call->answer(row.error());
     if (auto free = is_free(*row); !free)
         return call->answer(free.error());
+    auto fields = Fields::parse(call->request.body);
+    if (!fields)
+        return call->answer(fields.error());
+    const bool repair = fields->optional_flag("repair").value_or(false);
+    if (auto fine = fields->error(); !fine)
+        return call->answer(fine.error());
     DeskAdmin& desks = context_.services.desks;
     const DeskName name = row->name;
     work_on<DeskCheck>(
-        name, [&desks, name] { return desks.check(name); },
+        name, [&desks, name, repair] { return desks.check(name, repair); },
         [this, call, name](const Result<DeskCheck>& result) { checked(call, name, result); });
 }
 

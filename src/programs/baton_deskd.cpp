@@ -75,12 +75,12 @@ int main(int argc, char** argv) {
                  "time over NBD with TLS."};
     app.name("baton-deskd");
     app.set_version_flag("--version", "baton 0.1.0");
-    std::string file = "/etc/baton/baton-deskd.toml";
+    std::string file = "/etc/baton/deskd.toml";
     bool check = false;
     app.add_option("--config", file, "the configuration (docs/desk-server.md)")
         ->capture_default_str();
     app.add_flag("--check", check, "read the configuration, say what is wrong with it, and end");
-    app.footer("Example: baton-deskd --config /etc/baton/baton-deskd.toml");
+    app.footer("Example: baton-deskd --config /etc/baton/deskd.toml");
     try {
         app.parse(argc, argv);
         spdlog::set_default_logger(spdlog::stderr_color_mt("baton-deskd"));

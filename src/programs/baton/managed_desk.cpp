@@ -1,4 +1,6 @@
 /// Desks that the desk server keeps, through the controller.
+#include "desk/image.h"
+#include "desk/pack.h"
 #include "programs/baton/desk.h"
 #include "programs/baton/output.h"
 
@@ -6,8 +8,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <unistd.h>
 
 namespace json = boost::json;
 
@@ -29,6 +34,43 @@ void say(const DeskOptions& options, const json::object& answer, const std::stri
         fmt::print("{}\n", sentence);
 }
 
+/// A file on the way, gone when the command ends.
+struct Passing {
+    std::string path;
+
+    explicit Passing(std::string where) : path(std::move(where)) {}
+
+    Passing(const Passing&) = delete;
+    Passing& operator=(const Passing&) = delete;
+
+    ~Passing() { ::unlink(path.c_str()); }
+};
+
+void send_packed(const DeskOptions& options, const std::string& file) {
+    constexpr std::int64_t piece = std::int64_t{4} << 20;
+    std::error_code error;
+    const auto total = static_cast<std::int64_t>(std::filesystem::file_size(file, error));
+    std::ifstream stream(file, std::ios::binary);
+    if (error || !stream)
+        throw CommandFailed{
+            fail_errno(error ? error.value() : EACCES, "cannot read " + file).value()};
+    Remote remote(*options.connection, patience);
+    std::string target = fmt::format("{}/image?total={}", desk_path(options), total);
+    if (!options.owner.empty())
+        target += "&owner=" + escape(options.owner);
+    json::object desk;
+    for (std::int64_t offset = 0; offset < total; offset += piece) {
+        std::string bytes(static_cast<std::size_t>(std::min(piece, total - offset)), '\0');
+        if (!stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
+            throw CommandFailed{
+                Error{Errc::io, fmt::format("{} ended while it was read", file), "", 0}};
+        desk = remote.put(fmt::format("{}&offset={}", target, offset), std::move(bytes));
+    }
+    say(options, desk,
+        fmt::format("the desk {} of {} is made from {}", field(desk, "name"), field(desk, "owner"),
+                    options.file));
+}
+
 class ManagedDesks : public Desks {
   public:
     void create(const DeskOptions& options) override {
@@ -45,6 +87,10 @@ class ManagedDesks : public Desks {
     }
 
     void show(const DeskOptions& options) override {
+        if (options.files)
+            throw CommandFailed{Error{Errc::unsupported,
+                                      "the files of a managed desk are not listed from afar",
+                                      "copy it into a file first: baton desk export", 0}};
         Remote remote(*options.connection);
         const json::object desk = remote.get(desk_path(options));
         say(options, desk,
@@ -58,15 +104,20 @@ class ManagedDesks : public Desks {
 
     void check(const DeskOptions& options) override {
         Remote remote(*options.connection, patience);
-        const json::object found = remote.post(desk_path(options) + "/check");
+        json::object body;
+        if (options.repair)
+            body["repair"] = true;
+        const json::object found = remote.post(desk_path(options) + "/check", body);
         const bool sound = field(found, "sound") == "true";
         say(options, found,
             fmt::format("the desk {} is {}\n{}", options.target, sound ? "sound" : "damaged",
                         field(found, "report")));
         if (!sound)
-            throw CommandFailed{Error{Errc::corrupt,
-                                      fmt::format("the desk {} is damaged", options.target),
-                                      "it is not attached until it has been repaired", 0}};
+            throw CommandFailed{
+                Error{Errc::corrupt, fmt::format("the desk {} is damaged", options.target),
+                      options.repair ? "take it from a backup"
+                                     : "it is not attached until it has been repaired: --repair",
+                      0}};
     }
 
     void remove(const DeskOptions& options) override {
@@ -104,41 +155,39 @@ void list_desks(const DeskOptions& options) {
 }
 
 void export_desk(const DeskOptions& options) {
-    if (std::filesystem::exists(options.file))
+    const std::filesystem::path to(options.file);
+    if (std::filesystem::exists(std::filesystem::symlink_status(to)))
         throw CommandFailed{Error{Errc::already_exists,
                                   fmt::format("{} is there already", options.file),
                                   "name another file, or remove that one", 0}};
+    const Passing packed(to.parent_path() / fmt::format(".{}.packed", to.filename().string()));
     Remote remote(*options.connection, patience);
-    remote.download(desk_path(options) + "/image", options.file);
-    fmt::print("the desk {} is in {}\n", options.target, options.file);
+    remote.download(desk_path(options) + "/image", packed.path);
+    if (wants_packed(options)) {
+        if (::renameat2(AT_FDCWD, packed.path.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
+            throw CommandFailed{fail_errno(errno, "cannot name the file " + options.file).value()};
+        say(options, json::object{{"name", options.target}, {"file", options.file}},
+            fmt::format("the desk {} is in {}, packed", options.target, options.file));
+        return;
+    }
+    const auto copied = value_or_fail(desk::unpack(packed.path, options.file));
+    say(options,
+        json::object{{"name", options.target},
+                     {"file", options.file},
+                     {"content_sha256", copied.content_sha256}},
+        fmt::format("the desk {} is in {}", options.target, options.file));
 }
 
 void import_desk(const DeskOptions& options) {
-    constexpr std::int64_t piece = std::int64_t{4} << 20;
-    std::error_code error;
-    const auto total = static_cast<std::int64_t>(std::filesystem::file_size(options.file, error));
-    std::ifstream stream(options.file, std::ios::binary);
-    if (error || !stream)
-        throw CommandFailed{
-            fail_errno(error ? error.value() : EACCES, "cannot read " + options.file).value()};
-    if (total == 0)
-        throw CommandFailed{
-            Error{Errc::invalid_argument, fmt::format("{} is empty", options.file), "", 0}};
-    Remote remote(*options.connection, patience);
-    std::string target = fmt::format("{}/image?total={}", desk_path(options), total);
-    if (!options.owner.empty())
-        target += "&owner=" + escape(options.owner);
-    json::object desk;
-    for (std::int64_t offset = 0; offset < total; offset += piece) {
-        std::string bytes(static_cast<std::size_t>(std::min(piece, total - offset)), '\0');
-        if (!stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
-            throw CommandFailed{
-                Error{Errc::io, fmt::format("{} ended while it was read", options.file), "", 0}};
-        desk = remote.put(fmt::format("{}&offset={}", target, offset), std::move(bytes));
+    std::string source = options.file;
+    std::optional<Passing> packed;
+    if (!desk::looks_packed(source)) {
+        packed.emplace(std::filesystem::temp_directory_path() /
+                       fmt::format("baton-import-{}", value_or_fail(desk::new_desk_id()).value));
+        value_or_fail(desk::pack(source, packed->path));
+        source = packed->path;
     }
-    say(options, desk,
-        fmt::format("the desk {} of {} is made from {}", field(desk, "name"), field(desk, "owner"),
-                    options.file));
+    send_packed(options, source);
 }
 
 } // namespace baton::cli

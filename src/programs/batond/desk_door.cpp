@@ -102,10 +102,10 @@ Result<api::DeskFacts> DeskDoor::create(const DeskName& name, const UserName& ow
         .map(facts_of);
 }
 
-Result<api::DeskCheck> DeskDoor::check(const DeskName& name) {
+Result<api::DeskCheck> DeskDoor::check(const DeskName& name, bool repair) {
     return slow_
         .with<desk::CheckReport>(
-            [&](deskserver::Client& client) { return client.check(name, false); })
+            [&](deskserver::Client& client) { return client.check(name, repair); })
         .map([](const desk::CheckReport& report) {
             return api::DeskCheck{report.verdict != desk::Verdict::damaged, text_of(report)};
         });

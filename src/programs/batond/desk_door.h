@@ -24,7 +24,7 @@ class DeskDoor : public handoff::DeskServer, public api::DeskAdmin {
 
     Result<api::DeskFacts> create(const DeskName& name, const UserName& owner,
                                   std::int64_t size_bytes) override;
-    Result<api::DeskCheck> check(const DeskName& name) override;
+    Result<api::DeskCheck> check(const DeskName& name, bool repair) override;
     Result<void> remove(const DeskName& name) override;
     void export_image(const DeskName& name, net::Respond respond) override;
     Result<std::optional<api::DeskFacts>> import_piece(const DeskName& name, const UserName& owner,

@@ -201,7 +201,7 @@ class SimulatedWorld : public World,
     // DeskAdmin
     Result<api::DeskFacts> create(const DeskName& name, const UserName& owner,
                                   std::int64_t size) override;
-    Result<api::DeskCheck> check(const DeskName& name) override;
+    Result<api::DeskCheck> check(const DeskName& name, bool repair) override;
     Result<void> remove(const DeskName& name) override;
     void export_image(const DeskName& name, net::Respond respond) override;
     Result<std::optional<api::DeskFacts>> import_piece(const DeskName& name, const UserName& owner,
@@ -430,7 +430,7 @@ Result<api::DeskFacts> SimulatedWorld::create(const DeskName& name, const UserNa
     return api::DeskFacts{desk.id, desk.size_bytes, FencingNumber{}};
 }
 
-Result<api::DeskCheck> SimulatedWorld::check(const DeskName& name) {
+Result<api::DeskCheck> SimulatedWorld::check(const DeskName& name, bool) {
     const std::lock_guard lock(mutex_);
     if (!things_.desks.contains(name))
         return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));

@@ -80,10 +80,10 @@ class FakeDesks : public DeskAdmin {
         return images[name] = {DeskId("id-of-" + name.value), size == 0 ? 1 << 30 : size, {}};
     }
 
-    Result<DeskCheck> check(const DeskName&) override {
+    Result<DeskCheck> check(const DeskName&, bool repair) override {
         if (broken)
             return tl::unexpected(*broken);
-        return DeskCheck{true, "clean"};
+        return DeskCheck{true, repair ? "repaired" : "clean"};
     }
 
     Result<void> remove(const DeskName& name) override {

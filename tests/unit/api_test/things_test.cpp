@@ -172,6 +172,11 @@ TEST_F(DesksTest, ADeskInUseIsLeftAlone) {
 TEST_F(DesksTest, ACheckMarksDamageAndSoundness) {
     ASSERT_EQ(create(R"({"name":"kim"})").status, 201);
     EXPECT_TRUE(body_of(site.ask(kim, "POST", "/v1/desks/kim/check")).at("sound").as_bool());
+    EXPECT_EQ(body_of(site.ask(kim, "POST", "/v1/desks/kim/check", R"({"repair":true})"))
+                  .at("report")
+                  .as_string(),
+              "repaired");
+    EXPECT_EQ(site.ask(kim, "POST", "/v1/desks/kim/check", R"({"repair":"yes"})").status, 400);
     site.desks.broken = Error{Errc::corrupt, "both headers are damaged", "", 0};
     const json::object check = body_of(site.ask(kim, "POST", "/v1/desks/kim/check"));
     EXPECT_FALSE(check.at("sound").as_bool());
