@@ -92,11 +92,17 @@ class Desks(unittest.TestCase):
             site.baton("desk", "export", "kim", str(packed))
             self.assertGreater(packed.stat().st_size, 0)
             site.baton("desk", "export", "kim", str(packed), status=5)
+            whole = site.folder / "whole.desk"
+            site.baton("desk", "export", "kim", str(whole))
+            self.assertEqual(whole.stat().st_size, image.stat().st_size)
+            self.assertEqual(site.baton("desk", "show", str(whole), "--json").json["id"], desk["id"])
             # the same desk twice is refused: two writers of one desk would be one step away
             site.baton("desk", "import", str(packed), "twin", "--owner", "kim", status=5)
             site.baton("desk", "remove", "kim")
             self.assertFalse(image.exists())
             site.baton("desk", "import", str(packed), "kim")
+            site.baton("desk", "remove", "kim")
+            site.baton("desk", "import", str(whole), "kim")
             again = site.baton("desk", "show", "kim", "--json").json
             self.assertEqual(again["id"], desk["id"])
             self.assertTrue(site.baton("desk", "check", "kim", "--json").json["sound"])
@@ -104,7 +110,13 @@ class Desks(unittest.TestCase):
     def test_a_damaged_desk_is_named(self):
         with RealSite() as site:
             site.baton("user", "add", "kim", "--no-password")
-            site.baton("desk", "create", "kim", "--size", "64MiB")
+            site.baton("desk", "create", "kim", "--size", "256MiB")
+            with open(site.folder / "desks" / "kim.desk", "r+b") as image:
+                image.seek((1 << 20) + 1024)  # the superblock, of which there are copies
+                image.write(b"\0" * 1024)
+            site.baton("desk", "check", "kim", status=8)
+            site.baton("desk", "check", "kim", "--repair")
+            self.assertEqual(site.baton("desk", "show", "kim", "--json").json["state"], "ok")
             with open(site.folder / "desks" / "kim.desk", "r+b") as image:
                 image.write(b"\0" * (1 << 20))
             result = site.baton("desk", "check", "kim", status=8)
