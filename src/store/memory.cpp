@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace baton::store {
@@ -191,7 +192,7 @@ Result<std::vector<SessionRow>> MemoryStore::sessions(bool closed_too) {
     if (!closed_too)
         std::erase_if(rows,
                       [](const SessionRow& row) { return row.phase == SessionPhase::closed; });
-    std::ranges::stable_sort(rows, {}, &SessionRow::joined);
+    std::ranges::sort(rows, {}, [](const SessionRow& row) { return std::tie(row.joined, row.id); });
     return rows;
 }
 

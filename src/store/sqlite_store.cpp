@@ -155,7 +155,7 @@ class SqliteStore final : public Store {
     Result<std::vector<SessionRow>> sessions(bool closed_too) override {
         return read<SessionRow>(select_sql<SessionRow>(
             "sessions",
-            closed_too ? "ORDER BY joined" : "WHERE phase <> 'closed' ORDER BY joined"));
+            closed_too ? "ORDER BY joined, id" : "WHERE phase <> 'closed' ORDER BY joined, id"));
     }
 
     Result<std::vector<DesktopRow>> desktops() override {
