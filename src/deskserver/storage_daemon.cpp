@@ -40,8 +40,8 @@ struct Launch {
         sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
         ::signal(SIGPIPE, SIG_DFL);
-        // libraries open sockets without the flag: a storage daemon that held one of ours would keep
-        // a connection alive that died with us
+        // libraries open sockets without the flag: a storage daemon that held one of ours would
+        // keep a connection alive that died with us
         ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
         ::fcntl(nbd, F_SETFD, 0);
         ::fcntl(monitor, F_SETFD, 0);
