@@ -2,6 +2,7 @@
 
 #include "process/child.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -107,8 +108,11 @@ process::Command sandbox_command(const SandboxOrder& order, std::string filter) 
                      "--nofile=64",
                      "--core=0",
                      "bwrap",
-                     "--unshare-all",
-                     "--unshare-user",
+                     "--unshare-ipc",
+                     "--unshare-pid",
+                     "--unshare-net",
+                     "--unshare-uts",
+                     "--unshare-cgroup-try",
                      "--cap-drop",
                      "ALL",
                      "--die-with-parent",
@@ -140,6 +144,8 @@ process::Command sandbox_command(const SandboxOrder& order, std::string filter) 
                      "--seccomp",
                      "0",
                      "--"};
+    if (order.own_user)
+        command.words.insert(std::ranges::find(command.words, "--unshare-ipc"), "--unshare-user");
     command.words.insert(command.words.end(), order.words.begin(), order.words.end());
     command.input = std::move(filter);
     command.deadline = order.deadline;
@@ -177,7 +183,13 @@ Result<process::Finished> run_in_sandbox(const SandboxOrder& order) {
     auto filter = sandbox_filter();
     if (!filter)
         return tl::unexpected(filter.error());
-    auto finished = process::run(sandbox_command(order, std::move(*filter)));
+    auto finished = process::run(sandbox_command(order, *filter));
+    if (finished && order.own_user && ::geteuid() == 0 &&
+        finished->error.starts_with("bwrap: No permissions to create new namespace")) {
+        SandboxOrder as_root = order;
+        as_root.own_user = false;
+        finished = process::run(sandbox_command(as_root, std::move(*filter)));
+    }
     if (finished && finished->error.starts_with("bwrap: "))
         return fail(Errc::unsupported,
                     "cannot make a sandbox for looking into a desk: " +

@@ -19,6 +19,10 @@ struct SandboxOrder {
     bool writable = false; ///< the image may be written (a repair)
     std::chrono::milliseconds deadline{600'000};
     std::size_t output_limit = 16 * 1024 * 1024;
+    /// In a user namespace of its own. Without one (for root alone, where the kernel allows none,
+    /// as in a chroot) the program is root by number, without a capability and behind the same
+    /// walls.
+    bool own_user = true;
 };
 
 /// The image's path as the program in the sandbox sees it.

@@ -11,6 +11,8 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
+using testing::Not;
 
 TEST(DeskCommands, TheFileSystemIsMadeBehindTheHeaderWithNamedFeatures) {
     const auto command =
@@ -43,8 +45,11 @@ TEST(DeskCommands, TheSandboxShowsTheImageAndNothingElse) {
     order.image = "/d/kim.desk";
     auto words = sandbox_command(order, "filter").words;
     EXPECT_EQ(words.front(), "prlimit");
-    for (const auto* word : {"--unshare-all", "--unshare-user", "--die-with-parent", "--clearenv"})
-        EXPECT_THAT(words, Contains(word));
+    const std::vector<std::string> walls{"--unshare-ipc", "--unshare-pid", "--unshare-net",
+                                         "--unshare-uts", "--cap-drop",    "--die-with-parent",
+                                         "--clearenv",    "--seccomp"};
+    EXPECT_THAT(words, IsSupersetOf(walls));
+    EXPECT_THAT(words, Contains("--unshare-user"));
     const auto image = std::find(words.begin(), words.end(), "/d/kim.desk");
     ASSERT_NE(image, words.end());
     EXPECT_EQ(*(image - 1), "--ro-bind");
@@ -56,6 +61,11 @@ TEST(DeskCommands, TheSandboxShowsTheImageAndNothingElse) {
     order.writable = true;
     words = sandbox_command(order, "filter").words;
     EXPECT_EQ(*(std::find(words.begin(), words.end(), "/d/kim.desk") - 1), "--bind");
+
+    order.own_user = false;
+    words = sandbox_command(order, "filter").words;
+    EXPECT_THAT(words, IsSupersetOf(walls)) << "all walls but the user namespace";
+    EXPECT_THAT(words, Not(Contains("--unshare-user")));
 }
 
 TEST(DeskCommands, TheFilterIsACompiledProgram) {
