@@ -262,8 +262,9 @@ void ConsoleOutput::finish(std::string& out, bool& redraw) {
                "c" +
                console_clear(rows_);
         redraw = true;
-    } else if (kind == ']') {
-        // titles, and colours that the strip is drawn with: not for this console
+    } else if (holds_text(kind)) {
+        // titles, and colours that the strip is drawn with: not for this console; and it would act
+        // on an escape inside such a text
     } else if (kind == '#') {
         redraw = true; // fills the whole screen with a test picture
         out += pending_;

@@ -96,23 +96,26 @@ std::vector<std::u32string> wrap(std::string_view text, int columns) {
     for (char32_t point : code_points(text)) {
         if (point < 0x20 || point == 0x7F)
             point = U' ';
-        if (used + columns_of(point) > columns && !line.empty()) {
+        bool ended_by_space = false;
+        // what is carried over to the next line may be too long for it together with this one
+        while (used + columns_of(point) > columns && !line.empty() && !ended_by_space) {
             std::u32string rest;
             if (point == U' ') {
-                // the line ends just here
+                ended_by_space = true; // the line ends just here
             } else if (last_space != std::u32string::npos) {
                 rest = line.substr(last_space + 1);
                 line.resize(last_space);
             }
-            lines.push_back(std::move(line));
+            if (!line.empty())
+                lines.push_back(std::move(line));
             line = std::move(rest);
             used = 0;
             for (const char32_t kept : line)
                 used += columns_of(kept);
             last_space = std::u32string::npos;
-            if (point == U' ')
-                continue;
         }
+        if (ended_by_space)
+            continue;
         if (point == U' ')
             last_space = line.size();
         line += point;

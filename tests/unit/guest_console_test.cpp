@@ -185,7 +185,8 @@ TEST(ConsoleOutput, NoOutputSetsARegionThatHoldsTheHeader) {
             if (end == std::string::npos)
                 break;
             const std::string parameters = out.substr(at + 2, end - at - 2);
-            if (out[end] == 'r') {
+            // with a '?' the console passes over it: no region
+            if (out[end] == 'r' && parameters.find('?') == std::string::npos) {
                 RC_ASSERT(!parameters.empty());
                 RC_ASSERT(std::stoul(parameters) > header_rows);
             }
