@@ -65,7 +65,7 @@ void Agent::handle(const Notify& message) {
     notice_until_.reset();
     if (!message.text.empty()) {
         notice_ = message;
-        const auto seconds = std::min<std::int64_t>(message.seconds, 24 * 3600);
+        const auto seconds = std::min<std::int64_t>(message.seconds, std::int64_t{24} * 3600);
         if (seconds > 0)
             notice_until_ = machine_.now() + std::chrono::seconds(seconds);
     }

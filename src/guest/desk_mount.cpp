@@ -45,7 +45,7 @@ Result<void> DeskMount::unmount() {
         return {};
     const std::string desk = mounted_.front();
     // an error here is an error of the disk: it is told, but the desk has to be let go all the same
-    const auto flushed = calls_.flush(desk);
+    auto flushed = calls_.flush(desk);
 
     std::vector<std::string> busy;
     const auto unmount_all = [this, &busy](const std::vector<std::string>& places) {

@@ -63,8 +63,9 @@ Mebibytes memory_from_iomem(std::string_view iomem) {
             continue;
         std::uint64_t from = 0;
         std::uint64_t to = 0;
-        std::from_chars(range.data(), range.data() + dash, from, 16);
-        std::from_chars(range.data() + dash + 1, range.data() + range.size(), to, 16);
+        const char* const begin = range.data();
+        std::from_chars(begin, begin + dash, from, 16);
+        std::from_chars(begin + dash + 1, begin + range.size(), to, 16);
         if (to > from && to - from < std::uint64_t{1} << 50)
             bytes += to - from + 1;
     }

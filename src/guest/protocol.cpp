@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 
 // Free text is cut to what fits into a line even if every byte of it has to be escaped.
-constexpr std::size_t max_text = 8 * 1024;
+constexpr std::size_t max_text = std::size_t{8} * 1024;
 constexpr std::size_t max_word = 1024;
 
 // ---- the fields of every message, named once for both directions -------------------------------

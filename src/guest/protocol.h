@@ -16,7 +16,7 @@
 namespace baton::guest {
 
 inline constexpr int protocol_version = 1;
-inline constexpr std::size_t max_line = 64 * 1024;
+inline constexpr std::size_t max_line = std::size_t{64} * 1024;
 inline constexpr std::string_view port_name = "org.baton.guest.0";
 
 // ---- what a host says -------------------------------------------------------------------------

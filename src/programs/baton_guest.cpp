@@ -78,9 +78,9 @@ Fd open_signals() {
     ::sigemptyset(&set);
     for (const int signal : {SIGCHLD, SIGTERM, SIGINT})
         ::sigaddset(&set, signal);
-    ::sigprocmask(SIG_BLOCK, &set, nullptr);
-    ::signal(SIGPIPE, SIG_IGN);
-    ::signal(SIGHUP, SIG_IGN);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr); // NOLINT(concurrency-mt-unsafe)
+    ::signal(SIGPIPE, SIG_IGN); // NOLINT(concurrency-mt-unsafe): there is one thread
+    ::signal(SIGHUP, SIG_IGN);  // NOLINT(concurrency-mt-unsafe)
     return Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 

@@ -18,6 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+// this program has one thread, and its children are alone in theirs
+// NOLINTBEGIN(concurrency-mt-unsafe)
+
 namespace baton::guest_program {
 
 namespace {
@@ -179,3 +182,5 @@ OwnFacts own_facts() {
 }
 
 } // namespace baton::guest_program
+
+// NOLINTEND(concurrency-mt-unsafe)

@@ -15,6 +15,9 @@
 #include <unistd.h>
 #include <utility>
 
+// this program has one thread, and its children are alone in theirs
+// NOLINTBEGIN(concurrency-mt-unsafe)
+
 namespace baton::guest_program {
 
 namespace {
@@ -157,7 +160,7 @@ Result<void> TextScreen::start_session(const std::string& person) {
     write_all(console_.get(), guest::console_clear(rows_));
     draw(true);
 
-    const auto started = session_.start([&] {
+    auto started = session_.start([&] {
         const Fd terminal(::open(name.data(), O_RDWR | O_NOCTTY));
         if (!terminal)
             return;
@@ -168,7 +171,7 @@ Result<void> TextScreen::start_session(const std::string& person) {
         for (int fd = 0; fd < 3; ++fd)
             ::dup2(terminal.get(), fd);
         ::setenv("TERM", "linux", 1);
-        const std::string shell = ::getenv("SHELL"); // NOLINT(concurrency-mt-unsafe)
+        const std::string shell = ::getenv("SHELL");
         const std::string dashed = "-" + shell.substr(shell.rfind('/') + 1);
         ::execl(shell.c_str(), dashed.c_str(), static_cast<char*>(nullptr));
     });
@@ -199,7 +202,7 @@ void TextScreen::list_files() {
     const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(home_.c_str()), &::closedir);
     if (!folder)
         return;
-    while (const dirent* entry = ::readdir(folder.get())) { // NOLINT(concurrency-mt-unsafe)
+    while (const dirent* entry = ::readdir(folder.get())) {
         std::string name = entry->d_name;
         if (name.starts_with('.'))
             continue;
@@ -227,3 +230,5 @@ void TextScreen::watch_files() {
 }
 
 } // namespace baton::guest_program
+
+// NOLINTEND(concurrency-mt-unsafe)

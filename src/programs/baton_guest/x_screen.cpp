@@ -17,6 +17,9 @@
 #include <utility>
 #include <vector>
 
+// this program has one thread, and its children are alone in theirs
+// NOLINTBEGIN(concurrency-mt-unsafe)
+
 namespace baton::guest_program {
 
 namespace {
@@ -187,7 +190,7 @@ Result<void> XScreen::start_session(const std::string& person) {
     visible_ = false;
     closing_ = false;
     manager_restarts_ = 0;
-    const auto started = session_.start([&] {
+    auto started = session_.start([&] {
         become_person(person, home);
         ::setenv("DISPLAY", display, 1);
         ::execl(session_script, session_script, static_cast<char*>(nullptr));
@@ -436,3 +439,5 @@ void XScreen::grab_keys(bool on) {
 }
 
 } // namespace baton::guest_program
+
+// NOLINTEND(concurrency-mt-unsafe)
