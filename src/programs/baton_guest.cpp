@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -79,8 +80,8 @@ Fd open_signals() {
     for (const int signal : {SIGCHLD, SIGTERM, SIGINT})
         ::sigaddset(&set, signal);
     ::sigprocmask(SIG_BLOCK, &set, nullptr); // NOLINT(concurrency-mt-unsafe)
-    ::signal(SIGPIPE, SIG_IGN); // NOLINT(concurrency-mt-unsafe): there is one thread
-    ::signal(SIGHUP, SIG_IGN);  // NOLINT(concurrency-mt-unsafe)
+    ::signal(SIGPIPE, SIG_IGN);              // NOLINT(concurrency-mt-unsafe): there is one thread
+    ::signal(SIGHUP, SIG_IGN);               // NOLINT(concurrency-mt-unsafe)
     return Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
@@ -90,6 +91,8 @@ int fail_start(const Error& error) {
 }
 
 int run(std::string_view screen_kind) {
+    // when a desk comes or goes, nothing that draws or ends beside it is worth waiting for
+    ::setpriority(PRIO_PROCESS, 0, -10);
     Loop loop;
     const Fd signals = open_signals();
     const Fd uevents = open_uevents();

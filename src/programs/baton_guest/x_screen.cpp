@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -27,8 +28,6 @@ namespace {
 constexpr const char* server_script = "/etc/baton/x-server";
 constexpr const char* manager_script = "/etc/baton/x-manager";
 constexpr const char* session_script = "/etc/baton/x-session";
-constexpr const char* display = ":0";
-constexpr const char* home_link = "/run/baton/home";
 constexpr const char* nobody_home = "/run/baton/nobody";
 constexpr int most_manager_restarts = 5;
 
@@ -52,7 +51,6 @@ std::unique_ptr<Reply, decltype(&std::free)> owned(Reply* reply) {
     return {reply, &std::free};
 }
 
-/// Where programs that were started before the person came find the person's home.
 void point_home_at(const std::string& home) {
     const std::string fresh = std::string(home_link) + ".new";
     ::unlink(fresh.c_str());
@@ -90,6 +88,7 @@ Result<void> XScreen::open() {
         ::sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
         ::setsid();
+        ::setpriority(PRIO_PROCESS, 0, 0); // not ours
         if (for_server.get() == 3)
             ::fcntl(3, F_SETFD, 0);
         else
@@ -115,7 +114,7 @@ void XScreen::server_ready() {
 }
 
 void XScreen::connect() {
-    connection_ = xcb_connect(display, nullptr);
+    connection_ = xcb_connect(x_display, nullptr);
     if (xcb_connection_has_error(connection_) != 0) {
         std::fprintf(stderr, "baton-guest: the X server does not answer\n");
         return;
@@ -127,6 +126,7 @@ void XScreen::connect() {
         XCB_EVENT_MASK_PROPERTY_CHANGE; // the window manager and its clients are told there
     xcb_change_window_attributes(connection_, screen_->root, XCB_CW_EVENT_MASK, &root_events);
     make_windows();
+    ahead_ = std::make_unique<XAhead>(connection_, session_);
     draw_bar();
     xcb_flush(connection_);
     start_manager();
@@ -141,24 +141,11 @@ void XScreen::connect() {
 }
 
 void XScreen::start_manager() {
-    const pid_t child = ::fork();
-    if (child < 0)
-        return;
-    if (child == 0) {
-        sigset_t none;
-        ::sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
-        become_person("person", home_link);
-        if (::chdir("/") != 0) // the home will be another one, and must not be held
-            ::_exit(126);
-        ::setenv("DISPLAY", display, 1);
-        ::execl(manager_script, manager_script, static_cast<char*>(nullptr));
-        ::_exit(127);
-    }
-    manager_ = child;
-    if (in_session_)
-        if (const auto joined = session_.adopt(manager_); !joined)
-            std::fprintf(stderr, "baton-guest: %s\n", joined.error().message().c_str());
+    const auto child = session_.start_ahead([] { run_ahead(manager_script); });
+    if (child)
+        manager_ = *child;
+    else
+        std::fprintf(stderr, "baton-guest: %s\n", child.error().message().c_str());
 }
 
 bool XScreen::child_ended(pid_t pid, int wait_status) {
@@ -168,13 +155,18 @@ bool XScreen::child_ended(pid_t pid, int wait_status) {
         ::kill(::getpid(), SIGTERM);
         return true;
     }
+    if (ahead_ && ahead_->child_ended(pid)) {
+        programs_changed();
+        return true;
+    }
     if (pid != manager_)
         return false;
     manager_ = -1;
+    managed_ = false;
     const bool chosen = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
     if (in_session_ && chosen && !closing_)
         session_.kill(); // "Log out" in its menu
-    else if (!closing_ && ++manager_restarts_ <= most_manager_restarts)
+    else if (!session_.ending() && ++manager_restarts_ <= most_manager_restarts)
         start_manager();
     return true;
 }
@@ -190,31 +182,50 @@ Result<void> XScreen::start_session(const std::string& person) {
     visible_ = false;
     closing_ = false;
     manager_restarts_ = 0;
+    std::array<int, 2> pipe{};
+    if (::pipe2(pipe.data(), O_CLOEXEC) != 0)
+        return fail_errno(errno, "cannot make a pipe for the session");
+    const Fd wait(pipe[0]);
+    go_.reset(pipe[1]);
+    const bool begun = ahead_->begin(person);
     auto started = session_.start([&] {
+        go_.reset(); // the other end closes when baton-guest says so, and when it dies
+        char nothing = 0;
+        while (::read(wait.get(), &nothing, 1) < 0 && errno == EINTR) {
+        }
         become_person(person, home);
-        ::setenv("DISPLAY", display, 1);
+        ::setenv("DISPLAY", x_display, 1);
+        if (begun)
+            ::setenv("BATON_TERMINAL", "open", 1);
         ::execl(session_script, session_script, static_cast<char*>(nullptr));
     });
+    if (!begun)
+        go_.reset();
     if (!started) {
         in_session_ = false;
         return started;
     }
     if (manager_ < 0)
         start_manager();
-    else
-        return session_.adopt(manager_);
     return {};
 }
 
 void XScreen::session_ended() {
     in_session_ = false;
     closing_ = false;
+    go_.reset();
     if (close_timer_) {
         loop_.forget(close_timer_.get());
         close_timer_.reset();
     }
     point_home_at(nobody_home);
     manager_restarts_ = 0;
+}
+
+/// What is to be there before the next session begins; the first window follows the manager.
+void XScreen::prepare_session() {
+    if (connection_ == nullptr || in_session_)
+        return;
     if (manager_ < 0)
         start_manager();
 }
@@ -329,27 +340,43 @@ void XScreen::handle(const xcb_generic_event_t& event) {
         break;
     }
     case XCB_PROPERTY_NOTIFY:
-        property_changed(reinterpret_cast<const xcb_property_notify_event_t&>(event).atom);
+        property_changed(reinterpret_cast<const xcb_property_notify_event_t&>(event));
         break;
     default:
         break;
     }
 }
 
-void XScreen::property_changed(xcb_atom_t atom) {
-    if (atom != client_list_)
-        return;
+void XScreen::property_changed(const xcb_property_notify_event_t& change) {
+    const bool list = change.window == screen_->root && change.atom == client_list_;
     // a window manager writes the list, an empty one too, when it has drawn itself
-    if (!std::exchange(drawn_, true))
+    if (list && !std::exchange(managed_, true) && !in_session_)
+        ahead_->start();
+    if (list || (change.window != screen_->root && change.atom == XCB_ATOM_WM_NAME))
+        programs_changed();
+}
+
+void XScreen::programs_changed() {
+    std::vector<xcb_window_t> windows;
+    const std::size_t count = client_windows(windows);
+    ahead_->look(windows);
+    if (managed_ && ahead_->stage() != XAhead::Stage::starting && !std::exchange(drawn_, true))
         events_.drawn();
     if (!in_session_)
         return;
-    std::vector<xcb_window_t> windows;
-    const std::size_t count = client_windows(windows);
-    if (count > 0 && !std::exchange(visible_, true))
-        events_.session_visible();
-    else if (count == 0 && closing_)
+    const bool none = ahead_->stage() == XAhead::Stage::none;
+    if (ahead_->stage() == XAhead::Stage::shown || (none && count > 0))
+        show_session();
+    else if (none)
+        go_.reset(); // no window to wait for: the session's own programs open the first one
+    if (count == 0 && closing_)
         all_closed();
+}
+
+void XScreen::show_session() {
+    if (!std::exchange(visible_, true))
+        events_.session_visible();
+    go_.reset();
 }
 
 // ---- the bar and the message -------------------------------------------------------------------
@@ -375,6 +402,8 @@ void XScreen::show(const guest::ScreenState& state) {
     if (message)
         show_message();
     xcb_flush(connection_);
+    if (state_.fence == 0)
+        loop_.soon([this] { prepare_session(); });
 }
 
 void XScreen::draw_bar() {
