@@ -132,6 +132,7 @@ int run(std::string_view screen_kind) {
     loop.watch(uevents.get(), EPOLLIN, [&](std::uint32_t) {
         std::array<char, 8192> buffer{};
         bool disk = false;
+        bool removed = false;
         bool any_port = false;
         while (true) {
             const ssize_t count = ::recv(uevents.get(), buffer.data(), buffer.size(), 0);
@@ -143,12 +144,17 @@ int run(std::string_view screen_kind) {
                 break;
             const std::string_view text(buffer.data(), static_cast<std::size_t>(count));
             disk = disk || text.find("SUBSYSTEM=block") != std::string_view::npos;
+            // the disk's device goes after the disk, and with it the machine's slot is free
+            removed = removed || (text.starts_with("remove@") &&
+                                  text.find("SUBSYSTEM=pci") != std::string_view::npos);
             any_port = any_port || text.find("SUBSYSTEM=virtio-ports") != std::string_view::npos;
         }
         if (any_port)
             open_port();
         if (disk)
             agent->disks_changed();
+        if (removed)
+            screen->disk_removed();
     });
     loop.watch(signals.get(), EPOLLIN, [&](std::uint32_t) {
         signalfd_siginfo info{};

@@ -26,6 +26,8 @@ class Screen {
     virtual void show(const guest::ScreenState& state) = 0;
     virtual Result<void> start_session(const std::string& person) = 0;
     virtual void session_ended() = 0;
+    /// A disk has been taken out of the machine: a desk that was let go is away.
+    virtual void disk_removed() {}
 
     /// Asks the session's windows to close, and sees to it that what is left is asked by signals in
     /// time. False: there are no windows, signals are all there is.

@@ -222,11 +222,13 @@ void XScreen::session_ended() {
     manager_restarts_ = 0;
 }
 
+void XScreen::disk_removed() {
+    prepare_session(); // not sooner: who waits for the desk elsewhere waits for that disk to go
+}
+
 /// What is to be there before the next session begins; the first window follows the manager.
 void XScreen::prepare_session() {
-    if (connection_ == nullptr || in_session_)
-        return;
-    if (manager_ < 0)
+    if (connection_ != nullptr && !in_session_ && manager_ < 0)
         start_manager();
 }
 
@@ -402,8 +404,8 @@ void XScreen::show(const guest::ScreenState& state) {
     if (message)
         show_message();
     xcb_flush(connection_);
-    if (state_.fence == 0)
-        loop_.soon([this] { prepare_session(); });
+    if (state_.phase == guest::ScreenState::Phase::mounting)
+        prepare_session(); // a disk that never went away
 }
 
 void XScreen::draw_bar() {

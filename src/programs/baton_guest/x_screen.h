@@ -19,7 +19,7 @@ namespace baton::guest_program {
 ///
 /// The window manager and the first window (x_ahead.h) are there before the person. They belong to
 /// the session that begins, so that what is started from them ends with it; new ones are started
-/// when the desk has gone.
+/// when the desk's disk has gone.
 class XScreen : public Screen {
   public:
     XScreen(Loop& loop, Session& session, ScreenEvents events);
@@ -29,6 +29,7 @@ class XScreen : public Screen {
     void show(const guest::ScreenState& state) override;
     Result<void> start_session(const std::string& person) override;
     void session_ended() override;
+    void disk_removed() override;
     bool ask_to_close(std::chrono::milliseconds grace) override;
     bool child_ended(pid_t pid, int wait_status) override;
 
