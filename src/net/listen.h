@@ -14,6 +14,7 @@ struct Listening {
     std::string unix_path; ///< to be removed at the end
 };
 
+/// Connections that are accepted there send at once (TCP_NODELAY).
 /// Errc::busy: the port or socket is in use, with the program's name if /proc tells it.
 Result<Listening> listen_at(const std::string& address, std::uint16_t port);
 

@@ -1,4 +1,5 @@
 #include "net/http.h"
+#include "net/listen.h"
 #include "support/temporary_directory.h"
 
 #include <gtest/gtest.h>
@@ -10,6 +11,7 @@
 #include <future>
 #include <mutex>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <thread>
@@ -274,6 +276,25 @@ TEST(Http, SaysWhyItCannotListen) {
     EXPECT_EQ(serve(settings, echo).error().code, Errc::invalid_argument);
     settings.address = "no-number";
     EXPECT_EQ(serve(settings, echo).error().code, Errc::invalid_argument);
+}
+
+TEST(Listen, ConnectionsSendAtOnce) {
+    const auto listening = net::listen_at("127.0.0.1", 0);
+    ASSERT_TRUE(listening) << listening.error().message();
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(listening->port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int peer = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(::connect(peer, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    const int accepted = ::accept(listening->descriptor, nullptr, nullptr);
+    ASSERT_GE(accepted, 0);
+    int at_once = 0;
+    socklen_t size = sizeof at_once;
+    ::getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &at_once, &size);
+    EXPECT_EQ(at_once, 1) << "a program that takes its connections over need not ask for it itself";
+    for (const int fd : {accepted, peer, listening->descriptor})
+        ::close(fd);
 }
 
 TEST(Http, SaysThatNothingListens) {
