@@ -35,13 +35,9 @@ void Port::close() {
 }
 
 void Port::ready(std::uint32_t events) {
-    const bool there = (events & EPOLLHUP) == 0;
-    if (there && !host_there_) {
-        host_there_ = true;
-        splitter_ = {};
-        unsent_.assign(1, '\n'); // ends what was left half said
-        events_.connected();
-    } else if (!there) {
+    if ((events & EPOLLHUP) == 0) {
+        host_came();
+    } else {
         host_there_ = false;
         unsent_.clear();
     }
@@ -49,6 +45,15 @@ void Port::ready(std::uint32_t events) {
         read();
     if (fd_)
         write();
+}
+
+void Port::host_came() {
+    if (host_there_)
+        return;
+    host_there_ = true;
+    splitter_ = {};
+    unsent_.assign(1, '\n'); // ends what was left half said
+    events_.connected();
 }
 
 void Port::read() {
@@ -63,6 +68,9 @@ void Port::read() {
         }
         if (count <= 0)
             return;
+        // the kernel hears of a host that comes and of what it says by two queues, and the words
+        // may be here first: they are not to be answered to nobody
+        host_came();
         std::vector<std::string> lines;
         splitter_.feed(std::string_view(buffer.data(), static_cast<std::size_t>(count)), lines);
         for (const std::string& line : lines)

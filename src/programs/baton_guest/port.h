@@ -30,6 +30,7 @@ class Port {
 
   private:
     void ready(std::uint32_t events);
+    void host_came();
     void read();
     void write();
     void close();
