@@ -155,13 +155,19 @@ busybox_in() {
 
 # make_initrd MODULE...: $output/initrd, with what it takes to reach the root on the first virtio disk
 make_initrd() {
-    local root=$work/initrd module
-    mkdir -p "$root"/{bin,dev,proc,sys,lib,newroot}
+    local root=$work/initrd module modules folder names=()
+    folder=$root/lib/modules/$release
+    mkdir -p "$root"/{bin,dev,newroot} "$folder"
     cp "$work/busybox/bin/busybox" "$root/bin/"
-    for module in $(module_order "$@"); do
-        copy_module "$module" "$root/lib/$(basename "$module")"
-        echo "/lib/$(basename "$module")" >>"$root/modules"
+    modules=$(module_order "$@")
+    for module in $modules; do
+        copy_module "$module" "$folder/$(basename "$module")"
+        names+=("$(basename "$module" .ko)")
     done
+    # one line, in the order of loading: one process loads them all
+    echo "${names[*]}" >"$root/modules"
+    quietly depmod -b "$root" "$release"
+    find "$folder" -name 'modules.*' ! -name modules.dep -delete
     cp "$here/initrd-init" "$root/init"
     chmod 755 "$root/init"
     # not compressed: QEMU hands it over at once, and unpacking costs 0.2 s without KVM

@@ -26,6 +26,7 @@ class Screen {
     virtual void show(const guest::ScreenState& state) = 0;
     virtual Result<void> start_session(const std::string& person) = 0;
     virtual void session_ended() = 0;
+
     /// A disk has been taken out of the machine: a desk that was let go is away.
     virtual void disk_removed() {}
 
