@@ -86,6 +86,7 @@ Result<void> EngineImpl::resume() {
         else
             core_.mover->keep_route(session.id);
     }
+    core_.reconciler->finish_losses();
     core_.planner->wake();
     return {};
 }

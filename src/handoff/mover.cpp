@@ -116,16 +116,23 @@ void Mover::hold(std::uint64_t move) {
     run.busy = true;
 }
 
-void Mover::advance(std::uint64_t id, MovePhase next, Also also, std::function<void()> then) {
+void Mover::advance_while(std::uint64_t id, MovePhase next,
+                          std::function<bool(const MoveRow&)> still, Also also,
+                          std::function<void()> then) {
     Run& run = runs_[id];
     run.busy = true;
     const auto generation = ++run.generation;
     core_.persist(
-        [this, id, next, also = std::move(also), generation]() -> Built {
+        [this, id, next, still = std::move(still), also = std::move(also), generation]() -> Built {
             if (!current(id, generation))
                 return std::nullopt;
             Change change;
             auto move = *core_.state.move(id);
+            if (still && !still(move)) {
+                runs_[id].busy = false;
+                core_.planner->wake();
+                return std::nullopt;
+            }
             move.phase = next;
             if (also)
                 also(change, move);

@@ -74,9 +74,18 @@ class Mover {
     /// The callback of an effect: marks the run busy, and drops answers that come twice or late.
     template <class T>
     Done<T> completion(std::uint64_t move, std::function<void(Result<T>)> next);
+
     /// Commits the next phase with what `also` adds; then calls `then` and drives.
     void advance(std::uint64_t move, store::MovePhase next, Also also = {},
-                 std::function<void()> then = {});
+                 std::function<void()> then = {}) {
+        advance_while(move, next, {}, std::move(also), std::move(then));
+    }
+
+    /// As advance(), for what a slow store can overtake: `still` is asked at every attempt to
+    /// commit, and "no" leaves the move in its phase, to be looked at anew.
+    void advance_while(std::uint64_t move, store::MovePhase next,
+                       std::function<bool(const store::MoveRow&)> still, Also also,
+                       std::function<void()> then);
     /// Issues the phase's effect again after a pause; `exhausted` after `limit` attempts.
     void retry(std::uint64_t move, unsigned limit, const std::function<void()>& exhausted);
     void set_deadline(Run& run, Nanoseconds delay, std::function<void()> action);

@@ -42,30 +42,37 @@ void Mover::wait_for_memory(const MoveRow& move) {
         else
             core_.outcomes->abandon(id, error, false);
     });
-    const auto* to = core_.state.desktop(move.to);
-    if (to == nullptr || !core_.reconciler->is_up(to->host) || !core_.planner->admits(move))
+    // Whoever's commit comes first has the memory: while a store fails, others are admitted.
+    const auto admitted = [this](const MoveRow& row) {
+        const auto* to = core_.state.desktop(row.to);
+        return to != nullptr && core_.reconciler->is_up(to->host) && core_.planner->admits(row);
+    };
+    if (!admitted(move))
         return;
     // From this commit on the ledger counts the desktop.
-    advance(id, MovePhase::preparing, [this](Change& change, MoveRow& row) {
-        auto desktop = *core_.state.desktop(row.to);
-        desktop.phase = DesktopPhase::starting;
-        change.desktops.push_back(desktop);
-        auto session = *core_.state.session(row.session);
-        if (row.kind == MoveKind::open)
-            session.phase = SessionPhase::opening;
-        // The viewer has to log in again at the new desktop, with the password it has.
-        const auto now = core_.clock.wall();
-        session.screen_password_until =
-            std::max(session.screen_password_until, now + password_must_last);
-        change.sessions.push_back(session);
-    });
+    advance_while(id, MovePhase::preparing, admitted,
+                  [this](Change& change, MoveRow& row) {
+                      auto desktop = *core_.state.desktop(row.to);
+                      desktop.phase = DesktopPhase::starting;
+                      change.desktops.push_back(desktop);
+                      auto session = *core_.state.session(row.session);
+                      if (row.kind == MoveKind::open)
+                          session.phase = SessionPhase::opening;
+                      // The viewer has to log in again at the new desktop, with the password it
+                      // has.
+                      const auto now = core_.clock.wall();
+                      session.screen_password_until =
+                          std::max(session.screen_password_until, now + password_must_last);
+                      change.sessions.push_back(session);
+                  },
+                  {});
 }
 
 void Mover::prepare(const MoveRow& move) {
     const auto* to = core_.state.desktop(move.to);
-    if (to == nullptr)
+    if (to == nullptr || to->phase != DesktopPhase::starting)
         return core_.outcomes->start_failed(
-            move.id, Error{Errc::internal, "the planned desktop is not in the store", {}, 0});
+            move.id, Error{Errc::unavailable, "the new desktop was lost", {}, 0});
     if (!core_.reconciler->is_up(to->host))
         return;
     const auto& session = *core_.state.session(move.session);
@@ -198,7 +205,7 @@ void Mover::take_by_force(std::uint64_t id, const std::string& why) {
 
 void Mover::lease(const MoveRow& move) {
     const auto* to = core_.state.desktop(move.to);
-    if (to == nullptr)
+    if (to == nullptr || to->phase != DesktopPhase::ready)
         return core_.outcomes->replace(move.session, "the new desktop was lost");
     const auto& session = *core_.state.session(move.session);
     if (move.fence.value == 0)
@@ -242,7 +249,7 @@ void Mover::leased(std::uint64_t id, const Result<DeskExport>& result) {
 void Mover::attach(const MoveRow& move) {
     const auto id = move.id;
     const auto* to = core_.state.desktop(move.to);
-    if (to == nullptr)
+    if (to == nullptr || to->phase != DesktopPhase::ready)
         return core_.outcomes->replace(move.session, "the new desktop was lost");
     if (!core_.reconciler->is_up(to->host))
         return;
@@ -267,7 +274,7 @@ void Mover::route(const MoveRow& move) {
     Run& run = runs_[id];
     const auto& session = *core_.state.session(move.session);
     const auto* to = core_.state.desktop(move.to);
-    if (to == nullptr)
+    if (to == nullptr || to->phase != DesktopPhase::ready)
         return core_.outcomes->replace(move.session, "the new desktop was lost");
     // The person may have come from another client meanwhile, with a new password.
     if (run.password != session.screen_password && core_.reconciler->is_up(to->host)) {

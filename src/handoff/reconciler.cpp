@@ -266,6 +266,24 @@ void Reconciler::desktop_gone(const DesktopId& id, const std::string& why) {
         });
 }
 
+void Reconciler::finish_losses() {
+    std::vector<std::pair<MoveRow, DesktopRow>> lost;
+    for (const auto& [id, move] : core_.state.moves()) {
+        if (move.kind == MoveKind::close || move.to.empty())
+            continue;
+        const auto* to = core_.state.desktop(move.to);
+        if (to == nullptr) {
+            DesktopRow gone;
+            gone.id = move.to;
+            gone.session = move.session;
+            lost.emplace_back(move, gone);
+        } else if (to->phase == DesktopPhase::stopping && move.phase != MovePhase::returning)
+            lost.emplace_back(move, *to);
+    }
+    for (const auto& [move, desktop] : lost)
+        consequences_for_move(move, desktop, "it was lost before the controller started");
+}
+
 void Reconciler::consequences(const DesktopRow& desktop, const std::string& why) {
     const auto* session = core_.state.session(desktop.session);
     if (session == nullptr)

@@ -21,6 +21,10 @@ class Reconciler {
     void desktop_gone(const DesktopId& desktop, const std::string& why);
     void forget_host(const HostId& host);
 
+    /// Start-up: a desktop was written down as lost, and the controller died before its session
+    /// was told. Draws the consequences then missed.
+    void finish_losses();
+
     /// Connected, and its desktops have been listed.
     [[nodiscard]] bool is_up(const HostId& host) const;
     [[nodiscard]] bool is_connected(const HostId& host) const;
