@@ -9,18 +9,31 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <random>
 
 namespace baton::handoff {
 namespace {
 
-/// From the kernel's generator; every character equally likely.
-std::string random_text(std::string_view alphabet, std::size_t length) {
-    std::random_device source;
+/// The settings' generator in the shape of the standard's.
+struct Bits {
+    using result_type = std::uint32_t;
+    const std::function<std::uint32_t()>& draw;
+
+    static constexpr result_type min() { return 0; }
+
+    static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
+
+    result_type operator()() const { return draw ? draw() : std::random_device{}(); }
+};
+
+/// Every character equally likely.
+std::string random_text(Bits bits, std::string_view alphabet, std::size_t length) {
     std::uniform_int_distribution<std::size_t> pick(0, alphabet.size() - 1);
     std::string text;
     for (std::size_t i = 0; i < length; ++i)
-        text += alphabet[pick(source)];
+        text += alphabet[pick(bits)];
     return text;
 }
 
@@ -96,12 +109,14 @@ std::chrono::milliseconds Core::backoff(unsigned attempt) {
     return std::chrono::milliseconds(250) * (1U << std::min(attempt, 5U));
 }
 
-std::string Core::new_id(std::string_view prefix) {
-    return std::string(prefix) + random_text("0123456789abcdefghijklmnopqrstuvwxyz", 12);
+std::string Core::new_id(std::string_view prefix) const {
+    return std::string(prefix) +
+           random_text(Bits{settings.random}, "0123456789abcdefghijklmnopqrstuvwxyz", 12);
 }
 
-std::string Core::new_password() {
-    return random_text("abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", 8);
+std::string Core::new_password() const {
+    return random_text(Bits{settings.random},
+                       "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", 8);
 }
 
 } // namespace baton::handoff

@@ -81,9 +81,9 @@ class Core {
     /// 1/4 s, doubled at each attempt, at most 8 s.
     [[nodiscard]] static std::chrono::milliseconds backoff(unsigned attempt);
     /// Prefix and 12 of [0-9a-z].
-    [[nodiscard]] static std::string new_id(std::string_view prefix);
+    [[nodiscard]] std::string new_id(std::string_view prefix) const;
     /// 8 characters that cannot be mistaken for one another.
-    [[nodiscard]] static std::string new_password();
+    [[nodiscard]] std::string new_password() const;
 
   private:
     [[nodiscard]] std::function<void()> while_alive(std::function<void()> action) const;

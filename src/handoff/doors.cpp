@@ -90,7 +90,7 @@ void Doors::open_again(const SessionRow& found, const OpenRequest& request,
     }
     const auto now = core_.clock.wall();
     if (changed.screen_password_until < now + password_must_last) {
-        changed.screen_password = Core::new_password();
+        changed.screen_password = core_.new_password();
         changed.screen_password_until = now + core_.settings.screen_password_life;
     }
     if (changed != row) {
@@ -179,13 +179,13 @@ Result<SessionRow> Doors::new_session(const OpenRequest& request) {
     if (!port)
         return tl::unexpected(port.error());
     SessionRow row;
-    row.id = SessionId(Core::new_id("s-"));
+    row.id = SessionId(core_.new_id("s-"));
     row.user = request.user;
     row.image = request.image;
     row.client = request.client;
     row.listen_port = *port;
     row.joined = core_.state.next_joined();
-    row.screen_password = Core::new_password();
+    row.screen_password = core_.new_password();
     row.created = core_.clock.wall();
     row.screen_password_until = row.created + core_.settings.screen_password_life;
     return row;

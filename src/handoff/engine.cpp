@@ -78,12 +78,13 @@ Result<void> EngineImpl::resume() {
     core_.reconciler->begin();
     BATON_TRY(core_.planner->rebuild());
     for (const auto& session : core_.state.sessions_in_order()) {
-        if (session.phase != SessionPhase::serving || core_.state.move_of(session.id) != nullptr)
-            continue;
+        const auto* move = core_.state.move_of(session.id);
+        const bool serves = session.phase == SessionPhase::serving && move == nullptr;
         const auto* desktop = core_.state.desktop(session.desktop);
-        if (desktop == nullptr || desktop->phase != DesktopPhase::ready)
+        if (serves && (desktop == nullptr || desktop->phase != DesktopPhase::ready))
             core_.outcomes->replace(session.id, "its desktop was gone when the controller started");
-        else
+        else if (serves || (session.phase == SessionPhase::handing_off && move != nullptr &&
+                            is_before_lease(move->phase)))
             core_.mover->keep_route(session.id);
     }
     core_.reconciler->finish_losses();

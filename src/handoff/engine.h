@@ -31,6 +31,9 @@ struct EngineSettings {
     std::uint16_t last_listen_port = 6999;
     bool grow_when_leaving =
         false; ///< grow others back without asking (the lab, and idle sessions)
+    /// 32 random bits, for ids and passwords. Empty: the kernel's generator. A test gives a seeded
+    /// one, so that its worlds can be played again.
+    std::function<std::uint32_t()> random;
 };
 
 struct OpenRequest {

@@ -467,6 +467,7 @@ void Mover::given_back(std::uint64_t id) {
                                    back.user.value, row.error));
         },
         [this, session, error] {
+            keep_route(session); // the person may have come from another client meanwhile
             core_.doors->grown(session, tl::unexpected(error));
             core_.planner->wake();
         });

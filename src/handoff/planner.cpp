@@ -325,7 +325,7 @@ void Planner::take_back(const allocation::JoinPlan& plan) {
 void Planner::add_place(Change& change, SessionRow newcomer, MoveRow open,
                         const allocation::JoinPlan& plan) const {
     DesktopRow to;
-    to.id = DesktopId(Core::new_id("d-"));
+    to.id = DesktopId(core_.new_id("d-"));
     to.session = newcomer.id;
     to.host = plan.block.host;
     to.memory = plan.block.size;

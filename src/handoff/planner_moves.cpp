@@ -27,7 +27,7 @@ void Planner::add_handoff(Change& change, const allocation::Handoff& handoff,
                           const std::string& why) const {
     auto session = *core_.state.session(handoff.session);
     DesktopRow to;
-    to.id = DesktopId(Core::new_id("d-"));
+    to.id = DesktopId(core_.new_id("d-"));
     to.session = session.id;
     to.host = handoff.to.host;
     to.memory = handoff.to.size;

@@ -5,7 +5,9 @@
 #include <rapidcheck/gtest.h>
 
 #include <array>
+#include <memory>
 #include <ostream>
+#include <random>
 
 // Random worlds: people come, go, grow, say "not now"; hosts are cut off, crash and come back;
 // desktops are lost; calls fail, time out, are answered twice or never; the store fails; the
@@ -216,6 +218,8 @@ void hold_in(const Weather& weather, const std::vector<Step>& taken, bool grow_b
     settings.grace = milliseconds(weather.seed % 2 == 0 ? 0 : 2'000);
     settings.not_now_delay = milliseconds(5'000);
     settings.grow_when_leaving = grow_back;
+    // Maps are in the order of ids: with the same ids the same world.
+    settings.random = [draw = std::make_shared<std::mt19937>(weather.seed)] { return (*draw)(); };
     RandomWorld random(settings, weather);
     for (const auto& step : taken)
         random.take(step);
