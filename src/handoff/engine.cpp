@@ -83,8 +83,7 @@ Result<void> EngineImpl::resume() {
         const auto* desktop = core_.state.desktop(session.desktop);
         if (serves && (desktop == nullptr || desktop->phase != DesktopPhase::ready))
             core_.outcomes->replace(session.id, "its desktop was gone when the controller started");
-        else if (serves || (session.phase == SessionPhase::handing_off && move != nullptr &&
-                            is_before_lease(move->phase)))
+        else
             core_.mover->keep_route(session.id);
     }
     core_.reconciler->finish_losses();

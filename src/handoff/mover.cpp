@@ -110,10 +110,11 @@ void Mover::interrupt(std::uint64_t move) {
     clear_timers(found->second);
 }
 
-void Mover::hold(std::uint64_t move) {
+std::uint64_t Mover::hold(std::uint64_t move) {
     Run& run = runs_[move];
     interrupt(move);
     run.busy = true;
+    return run.generation;
 }
 
 void Mover::advance_while(std::uint64_t id, MovePhase next,
@@ -262,8 +263,13 @@ void Mover::keep_route(const SessionId& session, bool new_password, Done<void> d
 void Mover::try_route(const SessionId& id, Routing routing) {
     const auto* session = core_.state.session(id);
     const auto* desktop = session == nullptr ? nullptr : core_.state.desktop(session->desktop);
+    // A move that has taken the desk away points the route itself, at the new desktop.
+    const auto* move = core_.state.move_of(id);
+    const bool moved_by_another =
+        move != nullptr && move->phase != MovePhase::draining && !is_before_lease(move->phase);
     const bool wanted = desktop != nullptr && session->phase != store::SessionPhase::closing &&
-                        desktop->phase == DesktopPhase::ready && route_turns_[id] == routing.turn;
+                        desktop->phase == DesktopPhase::ready && !moved_by_another &&
+                        route_turns_[id] == routing.turn;
     if (!wanted) {
         if (session == nullptr)
             route_turns_.erase(id);

@@ -29,8 +29,14 @@ class Mover {
         drive(move);
     }
 
-    /// As interrupt(), and nothing is issued for it any more: its end is being committed.
-    void hold(std::uint64_t move);
+    /// As interrupt(), and nothing is issued for it any more: its end is being committed. Good
+    /// until somebody else interrupts or holds the move, who then decides what becomes of it.
+    std::uint64_t hold(std::uint64_t move);
+
+    /// Whether the hold is still good: to be asked at every attempt to commit.
+    [[nodiscard]] bool holds(std::uint64_t move, std::uint64_t hold) const {
+        return current(move, hold);
+    }
 
     /// The person in front of `desktop` said "now" or "not now".
     void answer(const DesktopId& desktop, bool now);
@@ -50,7 +56,13 @@ class Mover {
   private:
     using Nanoseconds = std::chrono::nanoseconds;
 
-    using Routed = std::pair<std::string, std::uint16_t>; ///< client, listen port
+    /// What a viewer needs: where it comes from, and what the screen asks it for.
+    struct Routed {
+        std::string client;
+        std::uint16_t listen_port = 0;
+        std::string password;
+        bool operator==(const Routed&) const = default;
+    };
 
     /// What is known of a move in this life of the controller only.
     struct Run {
@@ -105,7 +117,8 @@ class Mover {
     void attach(const store::MoveRow& move);
     void route(const store::MoveRow& move);
     [[nodiscard]] bool is_routed(std::uint64_t id) const;
-    void check_route(const SessionId& session, const Routed& routed);
+    void check_route(const SessionId& session, const Routed& routed, bool failed);
+    [[nodiscard]] static Routed wanted_route(const store::SessionRow& session);
     void served(std::uint64_t id, const std::string& route_error);
     void tell_opened(store::Change& change, const store::MoveRow& move, const Run& run) const;
     void drain(const store::MoveRow& move);

@@ -290,7 +290,7 @@ void Mover::route(const MoveRow& move) {
             }));
         return;
     }
-    run.routed = {session.client, session.listen_port};
+    run.routed = {session.client, session.listen_port, run.password.value_or("")};
     if (session.listen_port == 0)
         return served(id, {});
     core_.path.point(session.id, session.client, session.listen_port, to->screen,
@@ -309,10 +309,7 @@ void Mover::route(const MoveRow& move) {
 
 /// What the route and the screen were given is still what the session wants.
 bool Mover::is_routed(std::uint64_t id) const {
-    const auto& run = runs_.at(id);
-    const auto* session = core_.state.session(core_.state.move(id)->session);
-    return run.password == session->screen_password &&
-           run.routed == Routed(session->client, session->listen_port);
+    return runs_.at(id).routed == wanted_route(*core_.state.session(core_.state.move(id)->session));
 }
 
 void Mover::served(std::uint64_t id, const std::string& route_error) {
@@ -323,7 +320,7 @@ void Mover::served(std::uint64_t id, const std::string& route_error) {
             id, MovePhase::done,
             [this, id](Change& change, MoveRow& row) { tell_opened(change, row, runs_[id]); },
             [this, session = move.session, routed = runs_[id].routed] {
-                check_route(session, routed);
+                check_route(session, routed, false);
                 core_.outcomes->settled(session);
                 core_.doors->opened(session);
                 core_.planner->wake();
@@ -347,18 +344,19 @@ void Mover::served(std::uint64_t id, const std::string& route_error) {
                                        session.user.value, route_error));
         },
         [this, route_error, session = move.session, routed = runs_[id].routed] {
-            if (!route_error.empty())
-                keep_route(session);
-            else
-                check_route(session, routed);
+            check_route(session, routed, !route_error.empty());
         });
 }
 
 /// The store may have been slow to take the last phase, and the person quick to change clients.
-void Mover::check_route(const SessionId& id, const Routed& routed) {
+void Mover::check_route(const SessionId& id, const Routed& routed, bool failed) {
     const auto* session = core_.state.session(id);
-    if (session != nullptr && routed != Routed(session->client, session->listen_port))
-        keep_route(id);
+    if (session != nullptr && (failed || routed != wanted_route(*session)))
+        keep_route(id, routed.password != session->screen_password);
+}
+
+Mover::Routed Mover::wanted_route(const store::SessionRow& session) {
+    return {session.client, session.listen_port, session.screen_password};
 }
 
 void Mover::tell_opened(Change& change, const MoveRow& move, const Run& run) const {

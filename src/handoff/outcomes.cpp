@@ -91,12 +91,17 @@ void Outcomes::start_failed(std::uint64_t id, const Error& error) {
 }
 
 void Outcomes::try_elsewhere(const MoveRow& move, const Error& error) {
-    core_.mover->hold(move.id);
+    const auto hold = core_.mover->hold(move.id);
     core_.persist(
-        [this, id = move.id, error]() -> Built {
-            const auto* row = core_.state.move(id);
-            if (row == nullptr || row->to.empty())
+        [this, id = move.id, hold, to = move.to, error]() -> Built {
+            if (!core_.mover->holds(id, hold))
                 return std::nullopt;
+            const auto* row = core_.state.move(id);
+            if (row->to != to) { // the place was given up meanwhile, with the handoff it needed
+                core_.mover->interrupt(id);
+                core_.planner->wake();
+                return std::nullopt;
+            }
             Change change;
             unplace(change, row->session);
             core_.tell(change, "desktop.failed", row->session.value,
@@ -120,13 +125,20 @@ void Outcomes::abandon(std::uint64_t id, const Error& error, bool deferred) {
     const auto* from = core_.state.desktop(found->from);
     if (from == nullptr || from->phase != DesktopPhase::ready)
         return replace(session, error.message());
-    core_.mover->hold(id);
+    const auto hold = core_.mover->hold(id);
     const auto newcomer = core_.planner->promised_to(session);
     core_.persist(
-        [this, id, error, deferred, newcomer]() -> Built {
-            const auto* row = core_.state.move(id);
-            if (row == nullptr)
+        [this, id, hold, error, deferred, newcomer]() -> Built {
+            if (!core_.mover->holds(id, hold))
                 return std::nullopt;
+            const auto* row = core_.state.move(id);
+            const auto* kept_one = core_.state.desktop(row->from);
+            if (kept_one == nullptr || kept_one->phase != DesktopPhase::ready) {
+                core_.post([this, session = row->session, why = error.message()] {
+                    replace(session, why);
+                });
+                return std::nullopt;
+            }
             Change change;
             retire(change, row->to);
             auto move = *row;
@@ -186,6 +198,16 @@ void Outcomes::return_desk(std::uint64_t id, const Error& error) {
         });
 }
 
+Outcomes::Held Outcomes::hold_move_of(const SessionId& session) const {
+    const auto* move = core_.state.move_of(session);
+    return move == nullptr ? Held{} : Held{{move->id, core_.mover->hold(move->id)}};
+}
+
+bool Outcomes::overtaken(const SessionId& session, const Held& held) const {
+    return held ? !core_.mover->holds(held->first, held->second)
+                : core_.state.move_of(session) != nullptr;
+}
+
 void Outcomes::settled(const SessionId& session) {
     failed_starts_.erase(session);
 }
@@ -207,12 +229,10 @@ void Outcomes::replace(const SessionId& id, const std::string& why) {
                       fmt::format("the desktop of {} was lost", session->user.value), why, 0};
     if (lost_too_often(id))
         return end(id, error.message(), error);
-    if (const auto* move = core_.state.move_of(id))
-        core_.mover->hold(move->id);
     core_.persist(
-        [this, id, why]() -> Built {
+        [this, id, why, held = hold_move_of(id)]() -> Built {
             const auto* row = core_.state.session(id);
-            if (row == nullptr || row->phase == SessionPhase::closing)
+            if (row == nullptr || row->phase == SessionPhase::closing || overtaken(id, held))
                 return std::nullopt;
             Change change;
             retire_desktops(change, id);
@@ -251,8 +271,8 @@ void Outcomes::end(const SessionId& id, const std::string& because,
     const auto* session = core_.state.session(id);
     if (session == nullptr || session->phase == SessionPhase::closing)
         return;
-    if (const auto* move = core_.state.move_of(id))
-        core_.mover->hold(move->id);
+    // Whatever else is decided meanwhile, the session ends: this is not overtaken.
+    static_cast<void>(hold_move_of(id));
     core_.persist(
         [this, id, because, failed = error.has_value()]() -> Built {
             const auto* row = core_.state.session(id);

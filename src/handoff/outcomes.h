@@ -2,8 +2,11 @@
 
 #include "handoff/core.h"
 
+#include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
+#include <utility>
 
 namespace baton::handoff {
 
@@ -40,7 +43,13 @@ class Outcomes {
     void unplace(store::Change& change, const SessionId& newcomer) const;
 
   private:
+    using Held = std::optional<std::pair<std::uint64_t, std::uint64_t>>; ///< move, its hold
+
     void try_elsewhere(const store::MoveRow& move, const Error& error);
+    /// Of a session that is not being moved: nothing.
+    [[nodiscard]] Held hold_move_of(const SessionId& session) const;
+    /// Somebody else has decided meanwhile what becomes of the session's move.
+    [[nodiscard]] bool overtaken(const SessionId& session, const Held& held) const;
     [[nodiscard]] bool lost_too_often(const SessionId& session);
 
     Core& core_;

@@ -155,8 +155,10 @@ void Reconciler::listed(const HostId& host, std::uint64_t turn,
                 else if (row.phase == DesktopPhase::stopping)
                     stop(row); // not running is not yet "confirmed gone": an overlay may be left
             }
-            for (const auto& info : desktops)
+            for (const auto& info : desktops) {
                 check_desk(info);
+                check_screen(info);
+            }
             core_.planner->host_ready(host);
             reap();
             core_.planner->wake();
@@ -176,6 +178,14 @@ void Reconciler::check_desk(const DesktopInfo& info) {
     const bool stale = info.desk_fence.value != 0 && info.desk_fence != (*desk)->fence;
     if (!info.desk_attached || stale)
         core_.outcomes->replace(session->id, "its desktop does not hold the desk any more");
+}
+
+/// A password may have been written down and not have reached the screen.
+void Reconciler::check_screen(const DesktopInfo& info) {
+    const auto* row = core_.state.desktop(info.id);
+    const auto* session = row == nullptr ? nullptr : core_.state.session(row->session);
+    if (session != nullptr && session->desktop == info.id)
+        core_.mover->keep_route(session->id, true);
 }
 
 void Reconciler::host_down(const HostId& host) {

@@ -52,6 +52,7 @@ class Reconciler {
     void list(const HostId& host, std::uint64_t turn, unsigned attempt);
     void listed(const HostId& host, std::uint64_t turn, const std::vector<DesktopInfo>& desktops);
     void check_desk(const DesktopInfo& info);
+    void check_screen(const DesktopInfo& info);
     void await_return(const HostId& host);
     void lose(const HostId& host);
     void stop(const store::DesktopRow& desktop);

@@ -305,6 +305,8 @@ inline void HandoffWorld::check_session(const store::SessionRow& session) {
         return violation(who + " is served by a desktop that does not run");
     if (!session.desk.empty() && (!desktop->mounted || !can_write(*desktop)))
         violation(who + " is served by a desktop that does not hold the desk");
+    if (desktop->order.screen_password != session.screen_password)
+        violation(who + " was given a password that the screen does not take");
     if (session.listen_port != 0 &&
         (!routes.contains(session.id) ||
          routes.at(session.id) != Endpoint{hosts.at(desktop->host).row.address, 5900}))
