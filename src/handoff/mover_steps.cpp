@@ -465,7 +465,7 @@ void Mover::given_back(std::uint64_t id) {
                                    back.user.value, row.error));
         },
         [this, session, error] {
-            keep_route(session); // the person may have come from another client meanwhile
+            keep_route(session, true); // the person may be at another client by now
             core_.doors->grown(session, tl::unexpected(error));
             core_.planner->wake();
         });

@@ -257,16 +257,13 @@ void Reconciler::desktop_gone(const DesktopId& id, const std::string& why) {
         return stopped(id);
     core_.persist(
         [this, id]() -> Built {
-            const auto* known = core_.state.desktop(id);
-            if (known == nullptr)
+            if (core_.state.desktop(id) == nullptr)
                 return std::nullopt;
-            Change change;
             // A start may be on its way to the host a second time, from before a restart of the
-            // controller: only a stop, which comes after it, confirms that nothing is there.
-            if (known->phase == DesktopPhase::starting)
-                core_.outcomes->retire(change, id);
-            else
-                change.removed_desktops.push_back(id);
+            // controller, and an overlay may be left: only a stop, which comes after both,
+            // confirms that nothing is there.
+            Change change;
+            core_.outcomes->retire(change, id);
             return change;
         },
         [this, gone = *row, why] {
