@@ -107,6 +107,7 @@ void Mover::interrupt(std::uint64_t move) {
         return;
     ++found->second.generation;
     found->second.busy = false;
+    found->second.held = false;
     clear_timers(found->second);
 }
 
@@ -114,6 +115,7 @@ std::uint64_t Mover::hold(std::uint64_t move) {
     Run& run = runs_[move];
     interrupt(move);
     run.busy = true;
+    run.held = true;
     return run.generation;
 }
 
@@ -253,9 +255,10 @@ boost::json::object Mover::figures(const MoveRow& move, const Run& run) const {
 // ---- the route of a session that serves -----------------------------------------------
 
 void Mover::keep_route(const SessionId& session, bool new_password, Done<void> done) {
+    Kept& kept = routes_[session];
+    kept.password_owed = kept.password_owed || new_password;
     Routing routing;
-    routing.turn = ++route_turns_[session];
-    routing.new_password = new_password;
+    routing.turn = ++kept.turn;
     routing.done = std::move(done);
     try_route(session, std::move(routing));
 }
@@ -269,28 +272,31 @@ void Mover::try_route(const SessionId& id, Routing routing) {
         move != nullptr && move->phase != MovePhase::draining && !is_before_lease(move->phase);
     const bool wanted = desktop != nullptr && session->phase != store::SessionPhase::closing &&
                         desktop->phase == DesktopPhase::ready && !moved_by_another &&
-                        route_turns_[id] == routing.turn;
+                        routes_[id].turn == routing.turn;
     if (!wanted) {
         if (session == nullptr)
-            route_turns_.erase(id);
+            routes_.erase(id);
         return route_tried(id, std::move(routing), {});
     }
-    const auto next = [this, id, routing](const Result<void>& result) mutable {
-        routing.new_password = routing.new_password && !result;
-        if (!result || routing.new_password)
-            return route_tried(id, std::move(routing), result);
-        point_route(id, std::move(routing));
-    };
-    if (!routing.new_password)
+    if (!routes_[id].password_owed)
         return point_route(id, std::move(routing));
-    core_.fleet.set_screen_password(desktop->host, desktop->id, session->screen_password,
-                                    session->screen_password_until, core_.guarded<void>(next));
+    core_.fleet.set_screen_password(
+        desktop->host, desktop->id, session->screen_password, session->screen_password_until,
+        core_.guarded<void>([this, id, routing,
+                             given = session->screen_password](const Result<void>& result) mutable {
+            if (!result)
+                return route_tried(id, std::move(routing), result);
+            const auto* now = core_.state.session(id);
+            if (now != nullptr && now->screen_password == given)
+                routes_[id].password_owed = false;
+            point_route(id, std::move(routing));
+        }));
 }
 
 void Mover::point_route(const SessionId& id, Routing routing) {
     const auto* session = core_.state.session(id);
     const auto* desktop = session == nullptr ? nullptr : core_.state.desktop(session->desktop);
-    if (desktop == nullptr || session->listen_port == 0 || route_turns_[id] != routing.turn)
+    if (desktop == nullptr || session->listen_port == 0 || routes_[id].turn != routing.turn)
         return route_tried(id, std::move(routing), {});
     core_.path.point(id, session->client, session->listen_port, desktop->screen,
                      core_.guarded<void>([this, id, routing](const Result<void>& result) {

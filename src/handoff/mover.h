@@ -23,8 +23,11 @@ class Mover {
     /// Forgets the effect under way, whatever it will say; drive() starts from the committed phase.
     void interrupt(std::uint64_t move);
 
-    /// The old desktop of a handoff is gone: the present phase is looked at anew.
+    /// The old desktop of a handoff is gone: the present phase is looked at anew, unless its end is
+    /// being committed, which takes the loss in.
     void interrupt_for_loss(std::uint64_t move) {
+        if (const auto found = runs_.find(move); found != runs_.end() && found->second.held)
+            return;
         interrupt(move);
         drive(move);
     }
@@ -68,6 +71,7 @@ class Mover {
     struct Run {
         store::MovePhase phase = store::MovePhase::done;
         bool busy = false;                   ///< an effect or a commit is under way
+        bool held = false;                   ///< its end is being committed
         std::uint64_t generation = 0;        ///< grows whenever what was under way no longer counts
         unsigned attempts = 0;               ///< of the present phase
         std::optional<Clock::TimerId> pause; ///< until then nothing is issued
@@ -140,8 +144,13 @@ class Mover {
     struct Routing {
         std::uint64_t turn = 0; ///< a later one replaces it
         unsigned attempt = 0;
-        bool new_password = false;
         Done<void> done;
+    };
+
+    /// Of one session's route.
+    struct Kept {
+        std::uint64_t turn = 0;
+        bool password_owed = false; ///< the screen has not said yet that it took it
     };
 
     void try_route(const SessionId& session, Routing routing);
@@ -150,7 +159,7 @@ class Mover {
 
     Core& core_;
     std::map<std::uint64_t, Run> runs_;
-    std::map<SessionId, std::uint64_t> route_turns_;
+    std::map<SessionId, Kept> routes_;
 };
 
 template <class T>

@@ -204,8 +204,10 @@ Outcomes::Held Outcomes::hold_move_of(const SessionId& session) const {
 }
 
 bool Outcomes::overtaken(const SessionId& session, const Held& held) const {
-    return held ? !core_.mover->holds(held->first, held->second)
-                : core_.state.move_of(session) != nullptr;
+    if (held)
+        return !core_.mover->holds(held->first, held->second);
+    const auto* move = core_.state.move_of(session);
+    return move != nullptr && move->kind != MoveKind::handoff;
 }
 
 void Outcomes::settled(const SessionId& session) {
