@@ -278,16 +278,17 @@ void Mover::route(const MoveRow& move) {
         return core_.outcomes->replace(move.session, "the new desktop was lost");
     // The person may have come from another client meanwhile, with a new password.
     if (run.password != session.screen_password && core_.reconciler->is_up(to->host)) {
-        run.password = session.screen_password;
         core_.fleet.set_screen_password(
             to->host, to->id, session.screen_password, session.screen_password_until,
-            completion<void>(id, [this, id](const Result<void>& result) {
-                if (result)
-                    return drive(id);
-                runs_[id].password.reset();
-                retry(id, step_attempts,
-                      [this, id, why = result.error().message()] { served(id, why); });
-            }));
+            completion<void>(
+                id, [this, id, given = session.screen_password](const Result<void>& result) {
+                    if (result) {
+                        runs_[id].password = given;
+                        return drive(id);
+                    }
+                    retry(id, step_attempts,
+                          [this, id, why = result.error().message()] { served(id, why); });
+                }));
         return;
     }
     run.routed = {session.client, session.listen_port, run.password.value_or("")};
