@@ -58,8 +58,8 @@ void grow(HandoffWorld& world, const std::string& user, Mebibytes to) {
     }
 }
 
-/// Five join (two handoffs on the way), two leave, one grows.
-void scenario(HandoffWorld& world, const DeathAt& death) {
+/// Two hosts and five people; the controller is going to die where `death` says.
+void begin(HandoffWorld& world, const DeathAt& death) {
     world.add_host("host1", 4_GiB);
     world.add_host("host2", 4_GiB);
     for (const auto* user : {"kim", "lee", "park", "choi", "guest"})
@@ -80,6 +80,10 @@ void scenario(HandoffWorld& world, const DeathAt& death) {
     // Effects that a dead controller has sent are still being done while the next one starts.
     world.boot();
     world.settle();
+}
+
+/// Five join (two handoffs on the way), two leave, one grows.
+void growing_and_shrinking(HandoffWorld& world) {
     for (const auto* user : {"kim", "lee", "park", "choi", "guest"})
         join(world, user);
     EXPECT_EQ(world.sizes_in_join_order(),
@@ -91,55 +95,94 @@ void scenario(HandoffWorld& world, const DeathAt& death) {
     world.check_at_rest();
 }
 
+/// A desktop is lost while it is being prepared for a handoff; another is lost as it serves; a
+/// person comes back from another client with a password that has run out.
+void losing_and_coming_back(HandoffWorld& world) {
+    for (const auto* user : {"kim", "lee"})
+        join(world, user);
+    world.open("park", "10.9.0.7");
+    world.run_for(milliseconds(1'200)); // a handoff for park is being prepared
+    const auto moves = world.store.moves(false).value();
+    for (const auto& move : moves)
+        if (move.kind == store::MoveKind::handoff)
+            world.lose_desktop(move.to);
+    world.settle();
+    join(world, "park");
+    world.lose_desktop(world.session_of("kim")->desktop);
+    world.settle();
+    world.everybody_writes();
+    world.clock.jump_wall(std::chrono::hours(13));
+    world.open("lee", "10.9.0.9");
+    world.settle();
+    world.open("lee", "10.9.0.9");
+    world.settle();
+    world.everybody_writes();
+    EXPECT_EQ(world.session_of("lee")->client, "10.9.0.9");
+    EXPECT_EQ(world.desktops(), 3U);
+    world.check_at_rest();
+}
+
 void expect_sound(const HandoffWorld& world, const std::string& when) {
     for (const auto& violation : world.violations)
         ADD_FAILURE() << when << ": " << violation;
 }
 
-struct Extent {
-    std::uint64_t commits = 0;
-    std::uint64_t effects = 0;
+struct Scenario {
+    const char* name;
+    void (*play)(HandoffWorld&);
+    std::uint64_t least_commits; ///< a shorter one has not done what it is for
+    std::uint64_t least_effects;
 };
 
-Extent extent_without_deaths() {
-    HandoffWorld world(settings_with_grace());
-    scenario(world, {});
-    expect_sound(world, "without a death");
-    EXPECT_EQ(world.crashes, 0U);
-    return {world.store.commits() - 7, world.effects};
+class HandoffCrash : public ::testing::TestWithParam<Scenario> {
+  protected:
+    struct Extent {
+        std::uint64_t commits = 0;
+        std::uint64_t effects = 0;
+    };
+
+    static Extent extent_without_deaths() {
+        HandoffWorld world(settings_with_grace());
+        begin(world, {});
+        GetParam().play(world);
+        expect_sound(world, "without a death");
+        EXPECT_EQ(world.crashes, 0U);
+        return {world.store.commits() - 7, world.effects};
+    }
+
+    static void play_with(const DeathAt& death, const std::string& when) {
+        HandoffWorld world(settings_with_grace());
+        SCOPED_TRACE(when);
+        begin(world, death);
+        GetParam().play(world);
+        EXPECT_EQ(world.crashes, 1U);
+        expect_sound(world, when);
+    }
+};
+
+TEST_P(HandoffCrash, DyingAtAnyCommitLosesNothing) {
+    const auto extent = extent_without_deaths();
+    ASSERT_GT(extent.commits, GetParam().least_commits);
+    for (std::uint64_t commit = 1; commit <= extent.commits && !HasFailure(); ++commit)
+        for (const bool after : {false, true})
+            play_with({commit, 0, after},
+                      fmt::format("dead {} commit {}", after ? "after" : "before", commit));
 }
 
-TEST(HandoffCrash, DyingAtAnyCommitLosesNothing) {
+TEST_P(HandoffCrash, DyingAtAnyEffectLosesNothing) {
     const auto extent = extent_without_deaths();
-    ASSERT_GT(extent.commits, 50U);
-    for (std::uint64_t commit = 1; commit <= extent.commits; ++commit)
-        for (const bool after : {false, true}) {
-            HandoffWorld world(settings_with_grace());
-            const auto when = fmt::format("dead {} commit {}", after ? "after" : "before", commit);
-            SCOPED_TRACE(when);
-            scenario(world, {commit, 0, after});
-            EXPECT_EQ(world.crashes, 1U);
-            expect_sound(world, when);
-            if (::testing::Test::HasFailure())
-                return;
-        }
+    ASSERT_GT(extent.effects, GetParam().least_effects);
+    for (std::uint64_t effect = 1; effect <= extent.effects && !HasFailure(); ++effect)
+        for (const bool after : {false, true})
+            play_with({0, effect, after},
+                      fmt::format("dead {} effect {}", after ? "after" : "before", effect));
 }
 
-TEST(HandoffCrash, DyingAtAnyEffectLosesNothing) {
-    const auto extent = extent_without_deaths();
-    ASSERT_GT(extent.effects, 40U);
-    for (std::uint64_t effect = 1; effect <= extent.effects; ++effect)
-        for (const bool after : {false, true}) {
-            HandoffWorld world(settings_with_grace());
-            const auto when = fmt::format("dead {} effect {}", after ? "after" : "before", effect);
-            SCOPED_TRACE(when);
-            scenario(world, {0, effect, after});
-            EXPECT_EQ(world.crashes, 1U);
-            expect_sound(world, when);
-            if (::testing::Test::HasFailure())
-                return;
-        }
-}
+INSTANTIATE_TEST_SUITE_P(
+    Scenarios, HandoffCrash,
+    ::testing::Values(Scenario{"GrowingAndShrinking", growing_and_shrinking, 50, 40},
+                      Scenario{"LosingAndComingBack", losing_and_coming_back, 30, 25}),
+    [](const auto& instance) { return instance.param.name; });
 
 } // namespace
 } // namespace baton::handoff
