@@ -5,7 +5,6 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
@@ -28,7 +27,7 @@ constexpr std::size_t many_hosts = 10'000;
 /// One line of a trace. All traces are made beforehand and read from end to end, so that what is
 /// timed is the allocator; the id is as the engine makes them, "s-" and twelve characters.
 struct Event {
-    std::array<char, 14> id;
+    SessionId session;
     bool join;
 };
 
@@ -81,26 +80,27 @@ class Bench {
     }
 
     Event join() {
-        Event event{{}, true};
-        fmt::format_to_n(event.id.data(), event.id.size(), "s-{:012x}", ++number_);
-        present_.push_back(event.id);
-        return event;
+        present_.push_back(++number_);
+        return {id(number_), true};
     }
 
     Event leave() {
         std::swap(present_[random_() % present_.size()], present_.back());
-        const Event event{present_.back(), false};
+        const Event event{id(present_.back()), false};
         present_.pop_back();
         return event;
     }
 
+    static SessionId id(std::uint64_t number) {
+        return SessionId(fmt::format("s-{:012x}", number));
+    }
+
     void play(const Event& event) {
-        session_.value.assign(event.id.data(), event.id.size());
         if (!event.join) {
-            check(desks_->leave(session_).has_value());
+            check(desks_->leave(event.session).has_value());
             return;
         }
-        const auto plan = desks_->join(session_);
+        const auto plan = desks_->join(event.session);
         check(plan.has_value());
         if (plan->handoff) {
             check(desks_->finish_handoff(plan->handoff->session).has_value());
@@ -119,8 +119,7 @@ class Bench {
     std::unique_ptr<Allocator> desks_;
     std::size_t slots_ = 0;
     std::vector<Event> trace_;
-    SessionId session_;
-    std::vector<std::array<char, 14>> present_;
+    std::vector<std::uint64_t> present_; ///< the numbers of who is there
     std::uint64_t number_ = 0;
     bool filling_ = true;
     std::size_t handoffs_ = 0;

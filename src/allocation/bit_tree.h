@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,12 @@ class BitTree {
                 break;
             words = (words + 63) / 64;
         }
+    }
+
+    /// Nothing is set.
+    void clear() {
+        for (auto& row : rows_)
+            std::ranges::fill(row, 0);
     }
 
     [[nodiscard]] bool test(std::size_t i) const { return (rows_[0][i / 64] >> (i % 64)) & 1U; }

@@ -29,17 +29,17 @@ Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     if (session.empty())
         return fail(Errc::invalid_argument, "a session without a name cannot be given a place");
     sessions_.reserve_one();
-    sessions_.prefetch(session);
-    const auto choice = policy_->join(state());
     if (sessions_.find(session) != no_session)
         return fail(Errc::already_exists,
                     fmt::format("session '{}' has a place already", session.value));
     if (sessions_.size() >= capacity())
         return no_place_left();
+    const auto choice = policy_->join(state());
     if (!choice)
         return nothing_free_now();
 
     const Spot slot = memory_.take(choice->level).value(); // the policy has seen that it is free
+    __builtin_prefetch(&hosts_[slot.host]);                // its name is wanted at the end
     if (choice->shrink == no_session) {
         const SessionIndex newcomer = sessions_.add(session, slot);
         sessions_.settle(newcomer);
@@ -49,7 +49,7 @@ Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     // the handoff takes the slot; the newcomer is promised the first part of what it frees
     const SessionIndex mover = choice->shrink;
     const Spot from = sessions_.spot(mover);
-    __builtin_prefetch(&hosts_[from.host]); // its name is wanted at the end
+    __builtin_prefetch(&hosts_[from.host]);
     begin(mover, slot);
     const Spot promised{from.position << (choice->level - from.level), from.host,
                         static_cast<std::uint8_t>(choice->level)};

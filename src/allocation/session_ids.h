@@ -2,6 +2,7 @@
 
 #include "model/ids.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -37,13 +38,15 @@ class SessionIds {
     static IdKey key(std::string_view id) {
         if (id.size() > 15)
             return {std::hash<std::string_view>{}(id), std::uint64_t{0xff} << 56};
-        char text[16] = {};
-        std::memcpy(text, id.data(), id.size());
-        text[15] = static_cast<char>(id.size());
-        IdKey key;
-        std::memcpy(&key.low, text, 8);
-        std::memcpy(&key.high, text + 8, 8);
-        return key;
+        // by whole words: pieces in memory that overlap cannot be read back at once
+        std::uint64_t low = 0;
+        std::uint64_t high = 0;
+        std::memcpy(&low, id.data(), std::min<std::size_t>(id.size(), 8));
+        if (id.size() > 8) { // its last eight, less those that are in `low`
+            std::memcpy(&high, id.data() + id.size() - 8, 8);
+            high >>= 8 * (16 - id.size());
+        }
+        return {low, high | std::uint64_t{id.size()} << 56};
     }
 
     [[nodiscard]] bool equal(const IdKey& kept, const IdKey& key, std::string_view id) const {

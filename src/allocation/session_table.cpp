@@ -7,59 +7,41 @@ namespace baton::allocation {
 
 SessionIndex SessionTable::find(const SessionId& id) const {
     const IdKey key = SessionIds::key(id.value);
-    for (std::size_t bucket = home(key);; bucket = after(bucket)) {
-        const auto first = static_cast<SessionIndex>(bucket * 2);
-        if (ids_.equal(record(first).id, key, id.value))
-            return first;
-        if (ids_.equal(record(first + 1).id, key, id.value))
-            return first + 1;
-        if (buckets_[bucket].passed() == 0)
-            return no_session;
-    }
+    const auto found = index_.find(
+        key.hash(), [&](SessionIndex i) { return ids_.equal(records_[i].id, key, id.value); });
+    if (found)
+        return *found;
+    __builtin_prefetch(&records_[index_.likely(key.hash())], 1);
+    return no_session;
 }
 
-void SessionTable::put(SessionIndex i, const SessionRecord& content) {
-    const std::uint32_t passed = record(i).passed;
-    record(i) = content;
-    record(i).passed = passed;
-}
-
-/// The first free record on the key's way. There is one, and it is not far (reserve_one).
+/// There is room (reserve_one).
 SessionIndex SessionTable::place(const IdKey& kept) {
-    SessionRecord fresh;
-    fresh.id = kept;
-    for (std::size_t bucket = home(kept);; bucket = after(bucket)) {
-        for (const std::size_t i : {bucket * 2, bucket * 2 + 1}) {
-            const auto index = static_cast<SessionIndex>(i);
-            if (record(index).id.empty()) {
-                put(index, fresh);
-                return index;
-            }
-        }
-        ++buckets_[bucket].passed();
-    }
+    const SessionIndex i = index_.insert(kept.hash());
+    static constexpr SessionRecord fresh; // a temporary would be written and read back in pieces
+    records_[i] = fresh;
+    records_[i].id = kept;
+    return i;
 }
 
 void SessionTable::reserve_one() {
-    if ((live_ + 1) * 5 > buckets_.size() * 2 * 3)
+    if (!index_.has_room(live_))
         grow();
 }
 
 void SessionTable::grow() {
-    const auto old = std::exchange(buckets_, std::vector<Bucket>(buckets_.size() * 2));
-    std::vector<SessionIndex> now(old.size() * 2, no_session);
-    const auto before = [&](SessionIndex i) -> const SessionRecord& {
-        return old[i / 2].records[i % 2];
-    };
+    index_.clear_and_double();
+    const auto before = std::exchange(records_, std::vector<SessionRecord>(index_.slots()));
+    std::vector<SessionIndex> now(before.size(), no_session);
     for (SessionIndex i = 0; i < now.size(); ++i) {
-        if (before(i).id.empty())
+        if (before[i].id.empty())
             continue;
-        now[i] = place(before(i).id);
-        put(now[i], before(i));
+        now[i] = index_.insert(before[i].id.hash());
+        records_[now[i]] = before[i];
     }
-    for (std::uint32_t rank = 0; rank < next_rank_; ++rank) {
+    for (std::size_t rank = 0; rank < order_.size(); ++rank) {
         SessionIndex& i = order_[rank].session;
-        i = i != no_session && before(i).rank == rank ? now[i] : no_session;
+        i = i != no_session && before[i].rank == rank ? now[i] : no_session;
     }
     std::unordered_map<SessionIndex, Handover> handovers;
     for (auto& [i, handover] : handovers_) {
@@ -70,18 +52,14 @@ void SessionTable::grow() {
     handovers_ = std::move(handovers);
 }
 
-void SessionTable::rank(SessionIndex i, std::uint64_t joined) {
-    order_[next_rank_] = Ranked{joined, i};
-    record(i).rank = next_rank_++;
-}
-
 SessionIndex SessionTable::add(const SessionId& id, const Spot& at) {
-    if (next_rank_ == order_.size())
-        rank_anew(ranked());
+    if (order_.size() == ranks_)
+        rank_anew();
     const SessionIndex i = place(ids_.keep(SessionIds::key(id.value), id.value));
     ++live_;
     set_spot(i, at);
-    rank(i, ++last_joined_);
+    records_[i].rank = static_cast<std::uint32_t>(order_.size());
+    order_.emplace_back(++last_joined_, i);
     return i;
 }
 
@@ -92,55 +70,86 @@ SessionIndex SessionTable::add_at(const SessionId& id, const Spot& at, std::uint
         return add(id, at);
     }
     // in the middle: everybody is ranked anew, the newcomer where it belongs
-    std::vector<Ranked> order = ranked();
+    std::vector<Ranked> order;
+    order.reserve(live_ + 1);
+    for_each_in_order([&](const Ranked& who) { order.push_back(who); });
     const SessionIndex i = place(ids_.keep(SessionIds::key(id.value), id.value));
     ++live_;
     set_spot(i, at);
     order.insert(std::ranges::upper_bound(order, joined, {}, &Ranked::joined), Ranked{joined, i});
-    rank_anew(order);
+    order_ = std::move(order);
+    clear_ranks();
+    for (std::uint32_t rank = 0; rank < order_.size(); ++rank)
+        give_rank(order_[rank], rank);
     return i;
 }
 
 /// Ranks are used up from the left. When none is left, those who are still here move together; the
 /// room is at least four times their number, so that this costs each join O(1) on the average.
-void SessionTable::rank_anew(const std::vector<Ranked>& order) {
-    order_.resize(std::max<std::size_t>({64, order_.size(), 4 * order.size()}));
+void SessionTable::rank_anew() {
+    clear_ranks();
+    std::vector<Ranked> order;
+    order.reserve(ranks_);
+    for_each_in_order([&](const Ranked& who) {
+        give_rank(who, static_cast<std::uint32_t>(order.size()));
+        order.push_back(who);
+    });
+    order_ = std::move(order);
+}
+
+/// Nobody is a candidate, and there are ranks for four times those who are here.
+void SessionTable::clear_ranks() {
+    ranks_ = std::max<std::size_t>({64, ranks_, 4 * live_});
     for (auto& tree : candidates_) {
-        tree = BitTree{};
-        tree.grow(order_.size());
+        tree.clear();
+        tree.grow(ranks_);
     }
-    next_rank_ = 0;
-    for (const auto& [joined, i] : order) {
-        rank(i, joined);
-        record(i).listed = -1;
-        settle(i);
+}
+
+void SessionTable::give_rank(const Ranked& who, std::uint32_t rank) {
+    records_[who.session].rank = rank;
+    records_[who.session].listed = -1;
+    settle(who.session);
+}
+
+/// The records lie anywhere, so those who are soon looked at are fetched meanwhile.
+template <class Use>
+void SessionTable::for_each_in_order(Use use) const {
+    constexpr std::size_t ahead = 32;
+    for (std::size_t rank = 0; rank < order_.size(); ++rank) {
+        if (rank + ahead < order_.size() && order_[rank + ahead].session != no_session)
+            __builtin_prefetch(&records_[order_[rank + ahead].session], 1);
+        const Ranked who = order_[rank];
+        if (who.session != no_session && records_[who.session].rank == rank &&
+            !records_[who.session].id.empty())
+            use(who);
     }
 }
 
 void SessionTable::begin_move(SessionIndex i, const Spot& to) {
     handovers_[i] = Handover{.to = to, .partner = no_session};
-    record(i).moving = true;
+    records_[i].moving = true;
 }
 
 void SessionTable::end_move(SessionIndex i) {
     handovers_.erase(i);
-    record(i).moving = false;
+    records_[i].moving = false;
 }
 
 void SessionTable::promise(SessionIndex mover, SessionIndex newcomer) {
     handovers_.at(mover).partner = newcomer;
     handovers_[newcomer] = Handover{.to = {}, .partner = mover};
-    record(newcomer).promised = true;
+    records_[newcomer].promised = true;
 }
 
 void SessionTable::end_promise(SessionIndex mover, SessionIndex newcomer) {
     handovers_.at(mover).partner = no_session;
     handovers_.erase(newcomer);
-    record(newcomer).promised = false;
+    records_[newcomer].promised = false;
 }
 
 void SessionTable::settle(SessionIndex i) {
-    SessionRecord& mine = record(i);
+    SessionRecord& mine = records_[i];
     const bool accepts = memory_.accepts(spot(i).host);
     int level = accepts ? mine.level : -1;
     if (mine.moving) {
@@ -173,13 +182,12 @@ void SessionTable::settle_all() {
 }
 
 void SessionTable::remove(SessionIndex i) {
-    SessionRecord& gone = record(i);
+    SessionRecord& gone = records_[i];
     if (gone.listed >= 0)
         candidates_[gone.listed].clear(gone.rank);
     if (gone.counted >= 0)
         --at_level_[gone.counted];
-    for (std::size_t bucket = home(gone.id); bucket != i / 2; bucket = after(bucket))
-        --buckets_[bucket].passed();
+    index_.erase(gone.id.hash(), i);
     ids_.drop(gone.id);
     gone.id = IdKey{};
     --live_;
@@ -203,7 +211,7 @@ SessionIndex SessionTable::latest_of_largest(unsigned below) const {
 }
 
 SessionIndex SessionTable::next_of_level(unsigned level, SessionIndex after) const {
-    const std::size_t from = after == no_session ? 0 : std::size_t{record(after).rank} + 1;
+    const std::size_t from = after == no_session ? 0 : std::size_t{records_[after].rank} + 1;
     const std::size_t rank = candidates_[level].first(from);
     return rank == BitTree::none ? no_session : order_[rank].session;
 }
@@ -213,22 +221,10 @@ bool SessionTable::any_larger(unsigned level) const {
                        [](std::size_t count) { return count > 0; });
 }
 
-std::vector<SessionTable::Ranked> SessionTable::ranked() const {
-    std::vector<Ranked> order;
-    order.reserve(live_ + 1);
-    for (std::uint32_t rank = 0; rank < next_rank_; ++rank) {
-        const SessionIndex i = order_[rank].session;
-        if (i != no_session && record(i).rank == rank && !record(i).id.empty())
-            order.push_back(order_[rank]);
-    }
-    return order;
-}
-
 std::vector<SessionIndex> SessionTable::in_order() const {
     std::vector<SessionIndex> order;
     order.reserve(live_);
-    for (const Ranked& entry : ranked())
-        order.push_back(entry.session);
+    for_each_in_order([&](const Ranked& who) { order.push_back(who.session); });
     return order;
 }
 

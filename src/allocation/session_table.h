@@ -1,6 +1,7 @@
 #pragma once
 
 #include "allocation/bit_tree.h"
+#include "allocation/id_index.h"
 #include "allocation/memory_map.h"
 #include "allocation/session_ids.h"
 
@@ -17,7 +18,7 @@ using SessionIndex = std::uint32_t;
 inline constexpr SessionIndex no_session = std::numeric_limits<SessionIndex>::max();
 
 /// What every join and leave looks at: half a cache line. What only a handoff needs is in Handover.
-struct SessionRecord {
+struct alignas(32) SessionRecord {
     IdKey id;                   ///< empty: nobody's
     std::uint32_t position = 0; ///< with `level` its block; during a handoff the old one
     std::uint32_t rank = 0;
@@ -27,8 +28,9 @@ struct SessionRecord {
     bool moving : 1 = false;   ///< a handoff is under way
     bool promised : 1 = false; ///< its block is covered by the old one of the handoff it waits for
     bool movable : 1 = true;   ///< has not said "not now"
-    std::uint32_t passed = 0;  ///< the bucket's, whoever is in it (SessionTable::Bucket)
 };
+
+static_assert(sizeof(SessionRecord) == 32);
 
 /// A handoff under way, or waited for.
 struct Handover {
@@ -42,42 +44,38 @@ struct Handover {
 class SessionTable {
   public:
     SessionTable(unsigned levels, const MemoryMap& memory)
-        : memory_(memory), buckets_(32), candidates_(levels) {}
+        : memory_(memory), records_(index_.slots()), candidates_(levels) {}
 
     SessionTable(const SessionTable&) = delete;
     SessionTable& operator=(const SessionTable&) = delete;
 
+    /// Who asks for one that is not there is about to add it: fetches what that will need.
     [[nodiscard]] SessionIndex find(const SessionId& id) const;
-
-    /// Fetches what find(id) and add(id) will need, while the caller does something else.
-    void prefetch(const SessionId& id) const {
-        __builtin_prefetch(&buckets_[home(SessionIds::key(id.value))], 1);
-    }
 
     /// Makes room for one more, which changes every index; add() does not.
     void reserve_one();
 
-    [[nodiscard]] const SessionRecord& at(SessionIndex i) const { return record(i); }
+    [[nodiscard]] const SessionRecord& at(SessionIndex i) const { return records_[i]; }
 
-    [[nodiscard]] SessionId id(SessionIndex i) const { return ids_.id(record(i).id); }
+    [[nodiscard]] SessionId id(SessionIndex i) const { return ids_.id(records_[i].id); }
 
     [[nodiscard]] std::uint64_t joined(SessionIndex i) const {
-        return order_[record(i).rank].joined;
+        return order_[records_[i].rank].joined;
     }
 
     /// Its block; during a handoff the old one.
     [[nodiscard]] Spot spot(SessionIndex i) const {
-        return memory_.spot(record(i).position, record(i).level);
+        return memory_.spot(records_[i].position, records_[i].level);
     }
 
     /// settle() is owed.
     void set_spot(SessionIndex i, const Spot& spot) {
-        record(i).position = spot.position;
-        record(i).level = spot.level;
+        records_[i].position = spot.position;
+        records_[i].level = spot.level;
     }
 
     /// settle() is owed.
-    void set_movable(SessionIndex i, bool movable) { record(i).movable = movable; }
+    void set_movable(SessionIndex i, bool movable) { records_[i].movable = movable; }
 
     /// Of a session that is `moving` or `promised`.
     [[nodiscard]] const Handover& handover(SessionIndex i) const { return handovers_.at(i); }
@@ -129,52 +127,28 @@ class SessionTable {
     [[nodiscard]] SessionIndex at_rank(std::size_t rank) const {
         for (std::size_t before = 1; before <= std::min<std::size_t>(rank, 2); ++before)
             if (const SessionIndex i = order_[rank - before].session; i != no_session)
-                __builtin_prefetch(&record(i), 1);
+                __builtin_prefetch(&records_[i], 1);
         return order_[rank].session;
     }
 
-    /// One cache line: whose id hashes to it is here, or, when it was full, in one of the next.
-    struct alignas(64) Bucket {
-        std::array<SessionRecord, 2> records;
-
-        /// How many did not find room here and are further on.
-        [[nodiscard]] std::uint32_t& passed() { return records[0].passed; }
-
-        [[nodiscard]] std::uint32_t passed() const { return records[0].passed; }
-    };
-
-    static_assert(sizeof(Bucket) == 64);
-
-    [[nodiscard]] SessionRecord& record(SessionIndex i) { return buckets_[i / 2].records[i % 2]; }
-
-    [[nodiscard]] const SessionRecord& record(SessionIndex i) const {
-        return buckets_[i / 2].records[i % 2];
-    }
-
-    [[nodiscard]] std::size_t home(const IdKey& key) const {
-        return key.hash() & (buckets_.size() - 1);
-    }
-
-    [[nodiscard]] std::size_t after(std::size_t bucket) const {
-        return (bucket + 1) & (buckets_.size() - 1);
-    }
-
     SessionIndex place(const IdKey& kept);
-    void put(SessionIndex i, const SessionRecord& content);
     void grow();
-    void rank(SessionIndex i, std::uint64_t joined);
-    void rank_anew(const std::vector<Ranked>& order);
-    [[nodiscard]] std::vector<Ranked> ranked() const;
+    void clear_ranks();
+    void give_rank(const Ranked& who, std::uint32_t rank);
+    void rank_anew();
+    template <class Use>
+    void for_each_in_order(Use use) const;
 
     const MemoryMap& memory_;
     SessionIds ids_;
-    std::vector<Bucket> buckets_; ///< a power of two of them; nobody is moved when others leave
+    IdIndex index_;
+    std::vector<SessionRecord> records_; ///< by the slots of `index_`
     std::unordered_map<SessionIndex, Handover> handovers_;
     std::size_t live_ = 0;
     std::uint64_t last_joined_ = 0;
-    std::uint32_t next_rank_ = 0;
     /// By rank. Who has left is still there: an entry counts if its record is in use at that rank.
     std::vector<Ranked> order_;
+    std::size_t ranks_ = 0;                          ///< how many there may be in `order_`
     std::vector<BitTree> candidates_;                ///< per level, the ranks of its candidates
     std::array<std::size_t, max_levels> at_level_{}; ///< sessions on hosts that accept
 };
