@@ -8,11 +8,13 @@
 
 #include <arpa/inet.h>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 
 /// The world around the adapter: foreign domains, other people's libvirtd, viewers, desk servers.
@@ -255,6 +257,32 @@ TEST_F(LibvirtTest, AnImageOfAFirmwareBootsWithoutAKernelFile) {
     ASSERT_TRUE(hypervisor().start(spec));
     EXPECT_TRUE(hypervisor().list()->front().running);
     EXPECT_FALSE(hypervisor().list()->front().guest_ready);
+}
+
+/// Waits until the console has `words`, or says what it has.
+std::string console_with(Hypervisor& hypervisor, const DesktopId& desktop,
+                         const std::string& words) {
+    std::string text;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+    while (std::chrono::steady_clock::now() < deadline) {
+        text = hypervisor.console_tail(desktop, 4000).value_or("");
+        if (text.find(words) != std::string::npos)
+            return text;
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+    return text;
+}
+
+TEST_F(LibvirtTest, AnImageOfUefiBootsByUefiAndLeavesNoVariables) {
+    DesktopSpec spec = mute(world_, "uefi", world_.desk_file(0) + ".qcow2");
+    spec.image.firmware = "uefi";
+    const auto started = hypervisor().start(spec);
+    ASSERT_TRUE(started) << started.error().message();
+    // EDK II names each boot option that it tries
+    EXPECT_NE(console_with(hypervisor(), spec.id, "BdsDxe").find("BdsDxe"), std::string::npos)
+        << console(spec.id);
+    ASSERT_TRUE(hypervisor().stop(spec.id));
+    EXPECT_TRUE(world_.left_behind().empty());
 }
 
 } // namespace baton::hypervisor::contract
