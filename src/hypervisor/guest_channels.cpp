@@ -89,6 +89,12 @@ Result<void> GuestChannels::send(const DesktopId& desktop, const guest::ToGuest&
     return {};
 }
 
+bool GuestChannels::spoke(const DesktopId& desktop) const {
+    const std::scoped_lock lock(mutex_);
+    const auto found = channels_.find(desktop);
+    return found != channels_.end() && found->second->spoke;
+}
+
 void GuestChannels::connect(Channel& channel, Clock::time_point now) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -103,6 +109,7 @@ void GuestChannels::connect(Channel& channel, Clock::time_point now) {
         return;
     }
     channel.lines = guest::LineSplitter{};
+    channel.spoke = false;
     channel.unsent = guest::encode(guest::ToGuest{guest::Ask{}});
     flush(channel, now);
 }
@@ -151,6 +158,7 @@ void GuestChannels::read(Channel& channel, Clock::time_point now,
         auto message = guest::decode_from_guest(line);
         if (!message)
             continue;
+        channel.spoke = true;
         ++channel.undelivered;
         messages.push_back(std::move(*message));
     }

@@ -42,6 +42,10 @@ class GuestChannels {
     /// Errc::unavailable: not connected, or the guest does not read what it is sent.
     Result<void> send(const DesktopId& desktop, const guest::ToGuest& message);
 
+    /// Whether the guest has said anything since its port was last connected to: then it is there,
+    /// whatever libvirt, which hears of it by a way of its own, knows by now.
+    [[nodiscard]] bool spoke(const DesktopId& desktop) const;
+
     /// A message has been dealt with.
     void delivered(const DesktopId& desktop);
 
@@ -53,6 +57,7 @@ class GuestChannels {
         std::string path;
         process::Descriptor socket;
         guest::LineSplitter lines;
+        bool spoke = false; ///< since it was connected
         std::string unsent;
         std::size_t undelivered = 0;
         std::int64_t budget = bytes_per_second;
@@ -85,7 +90,7 @@ class GuestChannels {
 
     Heard heard_;
     process::Descriptor wake_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::map<DesktopId, std::shared_ptr<Channel>> channels_;
     bool over_ = false;
     std::thread thread_;

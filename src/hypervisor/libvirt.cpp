@@ -367,7 +367,8 @@ Result<void> LibvirtHypervisor::send(const DesktopId& desktop, const guest::ToGu
     if (!domain)
         return tl::unexpected(domain.error());
     const auto facts = LibvirtCore::facts(domain->get());
-    if (!facts || !facts->channel_open)
+    // libvirt may be behind: an answer to the guest's first words must not be refused for that
+    if (!facts || (!facts->channel_open && !core_->channels().spoke(desktop)))
         return fail(Errc::unavailable,
                     fmt::format("the guest of desktop {} has not opened its port", desktop.value),
                     "it is still booting, or baton-guest does not run in it");

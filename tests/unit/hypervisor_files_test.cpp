@@ -129,8 +129,10 @@ TEST_F(ChannelsTest, AskFirstThenTalkAndAskAgainAfterEveryHangUp) {
     channels.open(desktop_, path_);
     ASSERT_TRUE(port.accept());
     EXPECT_EQ(port.hear() + "\n", guest::encode(guest::ToGuest{guest::Ask{}}));
+    EXPECT_FALSE(channels.spoke(desktop_));
     ASSERT_TRUE(port.say("garbage\n\n" + guest::encode(guest::FromGuest{guest::Ready{}})));
     ASSERT_TRUE(heard_.wait(1));
+    EXPECT_TRUE(channels.spoke(desktop_));
     EXPECT_TRUE(std::holds_alternative<guest::Ready>(heard_.all().front()));
     ASSERT_TRUE(channels.send(desktop_, guest::Release{5}));
     EXPECT_EQ(port.hear() + "\n", guest::encode(guest::ToGuest{guest::Release{5}}));
@@ -139,10 +141,12 @@ TEST_F(ChannelsTest, AskFirstThenTalkAndAskAgainAfterEveryHangUp) {
     port.hang_up();
     ASSERT_TRUE(port.accept());
     EXPECT_EQ(port.hear() + "\n", guest::encode(guest::ToGuest{guest::Ask{}}));
+    EXPECT_FALSE(channels.spoke(desktop_)) << "who is at the other end now has not said anything";
     ASSERT_TRUE(port.say(guest::encode(guest::FromGuest{guest::LoggedOut{}})));
     ASSERT_TRUE(heard_.wait(2));
     EXPECT_TRUE(std::holds_alternative<guest::LoggedOut>(heard_.all().back()));
     channels.close(desktop_);
+    EXPECT_FALSE(channels.spoke(desktop_));
     EXPECT_EQ(channels.send(desktop_, guest::Release{}).error().code, Errc::unavailable);
 }
 
