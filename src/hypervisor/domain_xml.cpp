@@ -144,6 +144,9 @@ void add_network(xmlNode* devices, const DomainPlan& plan, Slots& slots) {
     xml::add(interface, "model", {{"type", "virtio"}});
     // no option ROM: nothing boots from this card, and the firmware would load it
     xml::add(interface, "rom", {{"enabled", "no"}});
+    // one person's desktop hears nothing from another's: the bridge forwards between them and the
+    // host's own ports alone
+    xml::add(interface, "port", {{"isolated", "yes"}});
     slots.next(interface);
 }
 

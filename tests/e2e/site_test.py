@@ -5,6 +5,7 @@
 
 Pictures that were looked at are left in build/lab/pictures.
 """
+import json
 import os
 import pathlib
 import re
@@ -120,6 +121,10 @@ class SiteTest(unittest.TestCase):
         self.assertFalse(reaches("client1", screen["address"], screen["port"]), "the screen itself is not for clients")
         self.assertTrue(reaches("boot", screen["address"], screen["port"]), "the boot server reaches screens")
         self.assertFalse(reaches("outside", screen["address"], screen["port"]), "nobody outside reaches a screen")
+        ports = [port for port in json.loads(subprocess.run(
+            network.inside(row["desktop"]["host"], ["bridge", "-d", "-j", "link"]),
+            capture_output=True, check=True, text=True).stdout) if port["ifname"].startswith("vnet")]
+        self.assertEqual([port["isolated"] for port in ports], [True], "a desktop hears no other on its bridge")
         # from inside the desktop, through its own network card and its host's DHCP
         said = outside.ask("reach", f"nc -w 2 {network.client_address(1)} 22 </dev/null && echo open || echo shut")
         self.assertEqual(said, "shut", "a desktop reaches no client")

@@ -101,6 +101,7 @@ TEST(DomainXml, HasACardOnlyWithANetwork) {
     EXPECT_EQ(count(spec, "/domain/devices/interface"), 0U);
     spec.network = Network{Network::Kind::bridge, "baton0"};
     EXPECT_EQ(of(spec, "/domain/devices/interface[@type='bridge']/source/@bridge"), "baton0");
+    EXPECT_EQ(of(spec, "/domain/devices/interface/port/@isolated"), "yes");
     EXPECT_EQ(of(spec, "/domain/devices/interface/model/@type"), "virtio");
     EXPECT_EQ(of(spec, "/domain/devices/interface/mac/@address"), mac_address(spec.desktop.id));
     spec.network = Network{Network::Kind::libvirt, "desktops"};
