@@ -1,47 +1,11 @@
 /// `baton`: the command line. Parsing and wiring only; the commands are in baton/*.cpp.
+#include "model/exit_status.h"
 #include "programs/baton/commands.h"
 
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <exception>
-
-namespace baton::cli {
-
-int exit_status(Errc code) {
-    switch (code) {
-    case Errc::invalid_argument:
-        return 2;
-    case Errc::not_found:
-        return 3;
-    case Errc::refused:
-    case Errc::full:
-        return 4;
-    case Errc::busy:
-    case Errc::conflict:
-    case Errc::already_exists:
-        return 5;
-    case Errc::unauthenticated:
-    case Errc::forbidden:
-        return 6;
-    case Errc::unavailable:
-    case Errc::timeout:
-        return 7;
-    case Errc::corrupt:
-        return 8;
-    case Errc::io:
-        return 9;
-    case Errc::unsupported:
-        return 10;
-    case Errc::cancelled:
-        return 11;
-    case Errc::internal:
-        break;
-    }
-    return 1;
-}
-
-} // namespace baton::cli
 
 int main(int argc, char** argv) {
     CLI::App app{
@@ -65,12 +29,12 @@ int main(int argc, char** argv) {
         return 0;
     } catch (const CLI::ParseError& error) {
         const int status = app.exit(error);
-        return status == 0 ? 0 : baton::cli::exit_status(baton::Errc::invalid_argument);
+        return status == 0 ? 0 : baton::exit_status(baton::Errc::invalid_argument);
     } catch (const baton::cli::CommandFailed& failed) {
         fmt::print(stderr, "baton: {}\n", failed.error.message());
-        return baton::cli::exit_status(failed.error.code);
+        return baton::exit_status(failed.error.code);
     } catch (const std::exception& error) {
         fmt::print(stderr, "baton: this is a fault of Baton's own: {}\n", error.what());
-        return baton::cli::exit_status(baton::Errc::internal);
+        return baton::exit_status(baton::Errc::internal);
     }
 }

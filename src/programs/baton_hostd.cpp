@@ -1,4 +1,5 @@
 /// `baton-hostd`: the host's agent. Parsing and wiring only.
+#include "model/exit_status.h"
 #include "programs/baton_hostd/commands.h"
 
 #include <CLI/CLI.hpp>
@@ -8,45 +9,8 @@
 #include <exception>
 #include <functional>
 
-namespace {
-
 using baton::Errc;
-
-/// As for `baton` (docs/cli.md).
-int exit_status(Errc code) {
-    switch (code) {
-    case Errc::invalid_argument:
-        return 2;
-    case Errc::not_found:
-        return 3;
-    case Errc::refused:
-    case Errc::full:
-        return 4;
-    case Errc::busy:
-    case Errc::conflict:
-    case Errc::already_exists:
-        return 5;
-    case Errc::unauthenticated:
-    case Errc::forbidden:
-        return 6;
-    case Errc::unavailable:
-    case Errc::timeout:
-        return 7;
-    case Errc::corrupt:
-        return 8;
-    case Errc::io:
-        return 9;
-    case Errc::unsupported:
-        return 10;
-    case Errc::cancelled:
-        return 11;
-    case Errc::internal:
-        break;
-    }
-    return 1;
-}
-
-} // namespace
+using baton::exit_status;
 
 int main(int argc, char** argv) {
     CLI::App app{"Baton's host agent: starts and stops desktops on this machine for a controller."};
