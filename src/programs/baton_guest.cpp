@@ -20,7 +20,6 @@
 #include <string>
 #include <string_view>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -91,8 +90,6 @@ int fail_start(const Error& error) {
 }
 
 int run(std::string_view screen_kind) {
-    // when a desk comes or goes, nothing that draws or ends beside it is worth waiting for
-    ::setpriority(PRIO_PROCESS, 0, -10);
     Loop loop;
     const Fd signals = open_signals();
     const Fd uevents = open_uevents();

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <string>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -88,7 +87,6 @@ Result<void> XScreen::open() {
         ::sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
         ::setsid();
-        ::setpriority(PRIO_PROCESS, 0, 0); // not ours
         if (for_server.get() == 3)
             ::fcntl(3, F_SETFD, 0);
         else
