@@ -241,12 +241,13 @@ std::string to_xml(const DeskDisk& disk) {
     xml::set(root, "type", "network");
     xml::set(root, "device", "disk");
     // the guest's flushes reach the desk server, and its errors the guest: a desk server that is
-    // gone must not freeze the whole desktop
+    // gone must not freeze the whole desktop. One that is full for a while does: what the guest
+    // has in its cache is written when there is room again (LibvirtCore::wait_for_space)
     xml::add(root, "driver",
              {{"name", "qemu"},
               {"type", "raw"},
               {"cache", "writeback"},
-              {"error_policy", "report"},
+              {"error_policy", "enospace"},
               {"rerror_policy", "report"},
               {"discard", "unmap"}});
     xmlNode* source = xml::add(

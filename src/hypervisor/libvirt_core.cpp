@@ -25,6 +25,9 @@ std::string take(char* text) {
     return copy;
 }
 
+/// How long a desktop whose desk server is full waits until it tries its write again.
+constexpr int space_pause_ms = 2'000;
+
 std::string uuid_of(virDomain* domain) {
     std::array<char, VIR_UUID_STRING_BUFLEN> text{};
     virDomainGetUUIDString(domain, text.data());
@@ -95,10 +98,12 @@ struct LibvirtCallbacks {
         });
     }
 
-    static void io_error(virConnectPtr, virDomainPtr domain, const char*, const char*, int action,
-                         const char* reason, void* opaque) {
+    static void io_error(virConnectPtr, virDomainPtr domain, const char*, const char* alias,
+                         int action, const char* reason, void* opaque) {
         if (action != VIR_DOMAIN_EVENT_IO_ERROR_PAUSE)
             return;
+        if (alias == desk_alias)
+            return wait_for_space(*static_cast<Gate*>(opaque), uuid_of(domain));
         post(opaque, [uuid = uuid_of(domain), text = std::string(reason)](LibvirtCore& core) {
             core.end(uuid, text == "enospc" ? "ended: the disk of the host is full"
                                             : "ended: the host's disk gave an error");
@@ -106,6 +111,26 @@ struct LibvirtCallbacks {
     }
 
     static void release(void* opaque) { delete static_cast<Gate*>(opaque); }
+
+    /// Lets the desktop go on after a pause. When there is still no room it stops at the same write
+    /// again, and is waited for again.
+    static void wait_for_space(const Gate& gate, const std::string& uuid) {
+        struct Pause {
+            Gate gate;
+            std::string uuid;
+            int timer = -1;
+        };
+
+        const auto over = [](int timer, void* opaque) {
+            auto& pause = *static_cast<Pause*>(opaque);
+            post(&pause.gate, [uuid = pause.uuid](LibvirtCore& core) { core.go_on(uuid); });
+            virEventRemoveTimeout(timer);
+        };
+        auto* pause = new Pause{gate, uuid};
+        if (virEventAddTimeout(space_pause_ms, over, pause,
+                               [](void* opaque) { delete static_cast<Pause*>(opaque); }) < 0)
+            delete pause;
+    }
 };
 
 LibvirtCore::LibvirtCore(LibvirtSettings settings, StateFiles files)
@@ -274,6 +299,8 @@ std::optional<DesktopId> LibvirtCore::adopt(virDomain* domain) {
     // it came near its limit while nobody listened
     if (overlay_full(found->desktop))
         worker_.post([this, uuid = found->uuid] { end(uuid, overlay_reason()); });
+    if (waits_for_space(domain))
+        LibvirtCallbacks::wait_for_space(gate_, found->uuid);
     channels_.open(found->desktop, found->channel);
     return found->desktop;
 }
@@ -405,6 +432,22 @@ void LibvirtCore::end(const std::string& uuid, const std::string& reason) {
     const DomainHandle domain(virDomainLookupByUUIDString(open->get(), uuid.c_str()));
     if (domain)
         virDomainDestroy(domain.get());
+}
+
+void LibvirtCore::go_on(const std::string& uuid) {
+    const auto open = connection();
+    if (!open)
+        return; // adopt() looks at it when the connection is back
+    const DomainHandle domain(virDomainLookupByUUIDString(open->get(), uuid.c_str()));
+    if (domain && waits_for_space(domain.get()))
+        virDomainResume(domain.get());
+}
+
+bool LibvirtCore::waits_for_space(virDomain* domain) {
+    int state = 0;
+    int reason = 0;
+    return virDomainGetState(domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
+           reason == VIR_DOMAIN_PAUSED_IOERROR;
 }
 
 void LibvirtCore::heard(const DesktopId& desktop, const guest::FromGuest& message) {

@@ -116,6 +116,9 @@ class LibvirtCore : private LibvirtKeeper::Owner {
     void on_removal_failed(const std::string& uuid, const std::string& alias);
     /// Ends a desktop for a reason of ours.
     void end(const std::string& uuid, const std::string& reason);
+    /// A desktop that stopped at a write for which the desk server had no room tries it again.
+    void go_on(const std::string& uuid);
+    static bool waits_for_space(virDomain* domain);
     [[nodiscard]] std::string overlay_reason() const;
     /// Whether the overlay has come near its limit.
     [[nodiscard]] bool overlay_full(const DesktopId& desktop) const;

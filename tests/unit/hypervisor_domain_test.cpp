@@ -176,7 +176,7 @@ TEST(DeskXml, IsAnExportWithItsNumber) {
     EXPECT_EQ(value("/disk/source/host/@name"), "10.99.0.1");
     EXPECT_EQ(value("/disk/source/host/@port"), "10809");
     EXPECT_EQ(value("/disk/serial"), "desk-42");
-    EXPECT_EQ(value("/disk/driver/@error_policy"), "report");
+    EXPECT_EQ(value("/disk/driver/@error_policy"), "enospace");
     EXPECT_EQ(value("/disk/alias/@name"), desk_alias);
     EXPECT_TRUE(xml::find(xml::parse(to_xml(disk)), "/disk/readonly").empty());
     disk.tls = false;

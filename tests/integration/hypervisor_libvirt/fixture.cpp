@@ -14,13 +14,14 @@ namespace {
 
 constexpr const char* first_steps = R"(#!/bin/busybox sh
 export PATH=/bin
-for name in cat dd echo insmod mount mkdir poweroff reboot sync sleep yes head; do
+for name in cat dd echo modprobe mount mkdir poweroff reboot sync sleep yes head; do
     /bin/busybox ln -s busybox /bin/$name 2>/dev/null
 done
 mount -t devtmpfs dev /dev
+mkdir -p /proc /sys /newroot
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-while read -r module; do insmod "$module"; done </modules
+modprobe -a $(cat /modules)
 mount -t ext4 /dev/vda /newroot || echo CANNOT-MOUNT
 )";
 

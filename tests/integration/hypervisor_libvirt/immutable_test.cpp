@@ -1,6 +1,8 @@
 #include "fixture.h"
+#include "hypervisor/domain_xml.h"
 #include "hypervisor/state_files.h"
 #include "osimage/hash.h"
+#include "process/run.h"
 
 #include <cstdlib>
 #include <fcntl.h>
@@ -144,6 +146,50 @@ TEST_F(LibvirtTest, TheLimitHoldsWhileNobodyWatches) {
     ASSERT_TRUE(stopped) << "what went on unseen is dealt with";
     EXPECT_NE(stopped->reason.find("more to its operating system"), std::string::npos);
     EXPECT_TRUE(overlay.deleted());
+}
+
+TEST_F(LibvirtTest, ADeskServerThatIsFullHoldsTheDesktopUntilThereIsRoom) {
+    const std::string disk = world_.settings().state_directory + "/../full";
+    std::filesystem::create_directories(disk);
+    // in the mount namespace of this test alone; the desk's own 32 MiB do not fit
+    ASSERT_EQ(::mount("full", disk.c_str(), "tmpfs", 0, "size=12m"), 0);
+    std::filesystem::create_symlink(std::filesystem::canonical(disk) / "desk", world_.desk_file(6));
+    const DesktopSpec spec = scripted("thirsty", R"(
+while [ ! -b /dev/vdb ]; do sleep 0.1; done
+mkdir -p /newroot/mnt
+mount -t ext4 /dev/vdb /newroot/mnt
+echo FILLING
+dd if=/dev/zero of=/newroot/mnt/fwd/home/kim/film bs=1M count=16 conv=fsync && echo KEPT
+sync
+while :; do sleep 1; done
+)");
+    ASSERT_TRUE(hypervisor().start(spec));
+    ASSERT_TRUE(hypervisor().attach_disk(spec.id, world_.desk(6)));
+    const auto state = [&] {
+        process::Command command;
+        command.words = {"virsh",
+                         "-q",
+                         "-c",
+                         world_.settings().uri,
+                         "domstate",
+                         "--reason",
+                         domain_name(spec.id)};
+        const auto said = process::run(command);
+        return said ? said->out : said.error().message();
+    };
+    EXPECT_TRUE(LibvirtWorld::wait_for(
+        [&] { return state().find("paused (I/O error)") != std::string::npos; }, World::patience))
+        << state() << console(spec.id);
+    // a new agent finds it so, and it still waits
+    world_.disconnect();
+    world_.connect();
+    EXPECT_TRUE(LibvirtWorld::wait_for([&] { return hypervisor().list()->front().running; },
+                                       World::patience));
+    EXPECT_EQ(console(spec.id).find("KEPT"), std::string::npos);
+    ASSERT_EQ(::mount("full", disk.c_str(), "tmpfs", MS_REMOUNT, "size=64m"), 0);
+    EXPECT_TRUE(world_.wait_console(hypervisor(), spec.id, "KEPT")) << state() << console(spec.id);
+    ASSERT_TRUE(hypervisor().stop(spec.id));
+    ::umount2(disk.c_str(), MNT_DETACH);
 }
 
 TEST_F(LibvirtTest, AFullHostDiskEndsTheDesktopAndSaysSo) {
