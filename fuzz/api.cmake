@@ -1,6 +1,1 @@
-add_executable(fuzz_api_request "${CMAKE_CURRENT_LIST_DIR}/api_request.cpp")
-set_target_properties(fuzz_api_request PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
-target_include_directories(fuzz_api_request PRIVATE "${CMAKE_SOURCE_DIR}/tests")
-target_link_libraries(fuzz_api_request PRIVATE baton_api GTest::gtest baton_warnings)
-target_compile_options(fuzz_api_request PRIVATE -fsanitize=fuzzer)
-target_link_options(fuzz_api_request PRIVATE -fsanitize=fuzzer)
+baton_fuzz(api_request ROOM api LIBRARIES GTest::gtest)

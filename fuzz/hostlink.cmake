@@ -1,5 +1,1 @@
-add_executable(fuzz_hostlink "${CMAKE_CURRENT_LIST_DIR}/hostlink.cpp")
-set_target_properties(fuzz_hostlink PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
-target_link_libraries(fuzz_hostlink PRIVATE baton_hostlink baton_warnings)
-target_compile_options(fuzz_hostlink PRIVATE -fsanitize=fuzzer)
-target_link_options(fuzz_hostlink PRIVATE -fsanitize=fuzzer)
+baton_fuzz(hostlink ROOM hostlink SOURCES net/join_token.cpp net/json.cpp)

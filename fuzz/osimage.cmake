@@ -1,5 +1,1 @@
-add_executable(fuzz_osimage "${CMAKE_CURRENT_LIST_DIR}/osimage.cpp")
-set_target_properties(fuzz_osimage PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
-target_link_libraries(fuzz_osimage PRIVATE baton_osimage baton_warnings)
-target_compile_options(fuzz_osimage PRIVATE -fsanitize=fuzzer)
-target_link_options(fuzz_osimage PRIVATE -fsanitize=fuzzer)
+baton_fuzz(osimage ROOM osimage)

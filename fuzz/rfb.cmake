@@ -1,5 +1,1 @@
-add_executable(fuzz_rfb_client "${CMAKE_CURRENT_LIST_DIR}/rfb_client.cpp")
-set_target_properties(fuzz_rfb_client PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
-target_link_libraries(fuzz_rfb_client PRIVATE baton_rfb baton_warnings)
-target_compile_options(fuzz_rfb_client PRIVATE -fsanitize=fuzzer)
-target_link_options(fuzz_rfb_client PRIVATE -fsanitize=fuzzer)
+baton_fuzz(rfb_client ROOM rfb)

@@ -1,5 +1,1 @@
-add_executable(fuzz_routing "${CMAKE_CURRENT_LIST_DIR}/routing.cpp")
-set_target_properties(fuzz_routing PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
-target_link_libraries(fuzz_routing PRIVATE baton_routing baton_warnings)
-target_compile_options(fuzz_routing PRIVATE -fsanitize=fuzzer)
-target_link_options(fuzz_routing PRIVATE -fsanitize=fuzzer)
+baton_fuzz(routing ROOM routing)

@@ -99,11 +99,17 @@ Result<void> DeskServer::prepare() {
 }
 
 Result<void> DeskServer::recover() {
+    // listed before anything is done: serving again writes records into the same folder
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(settings_.runtime, error)) {
-        if (entry.path().extension() != ".json")
-            continue;
-        const auto text = net::read_small_file(entry.path());
+    std::vector<fs::path> records;
+    for (fs::directory_iterator it(settings_.runtime, error), end; it != end && !error;
+         it.increment(error))
+        if (it->path().extension() == ".json")
+            records.push_back(it->path());
+    if (error)
+        return fail_errno(error.value(), "cannot list " + settings_.runtime);
+    for (const auto& path : records) {
+        const auto text = net::read_small_file(path);
         const auto record = text ? net::parse_object(*text, "the record of an export")
                                  : Result<boost::json::object>(tl::unexpected(text.error()));
         Lease lease;
@@ -120,13 +126,11 @@ Result<void> DeskServer::recover() {
             sound = fields.finish();
         }
         if (!record || !sound)
-            return fail(Errc::corrupt, "the record " + entry.path().string() + " cannot be read",
+            return fail(Errc::corrupt, "the record " + path.string() + " cannot be read",
                         "see that no storage daemon has a desk open (fuser -v " + settings_.desks +
                             "/*), then remove that file");
         recover_one(lease);
     }
-    if (error)
-        return fail_errno(error.value(), "cannot list " + settings_.runtime);
     return {};
 }
 

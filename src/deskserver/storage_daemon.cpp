@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -89,6 +90,19 @@ Result<pid_t> spawn(const std::string& program, const std::vector<std::string>& 
 
 process::Descriptor open_pidfd(pid_t pid) {
     return process::Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+/// 0: there is none.
+pid_t pid_in(const std::string& path) {
+    std::ifstream file(path);
+    pid_t pid = 0;
+    return file >> pid ? pid : 0;
+}
+
+/// Its words, a zero behind each; empty for a process that has ended or is about to.
+std::string command_line_of(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 std::string last_words(const std::string& log_path) {
@@ -203,13 +217,14 @@ Result<std::unique_ptr<StorageDaemon>> StorageDaemon::adopt(const DaemonOrder& o
                                                             const DaemonDeadlines& deadlines) {
     std::unique_ptr<StorageDaemon> daemon(new StorageDaemon(order, deadlines));
     const auto greeted = daemon->greet();
+    // it writes its PID file before it serves its monitor
+    daemon->pid_ = pid_in(runtime_file(order, ".pid"));
     if (!greeted && greeted.error().code == Errc::unavailable) {
+        BATON_TRY(daemon->outlive());
         daemon->remove_files();
         return tl::unexpected(greeted.error());
     }
-    // it writes its PID file before it serves its monitor
-    std::ifstream file(runtime_file(order, ".pid"));
-    if (!(file >> daemon->pid_) || daemon->pid_ <= 0)
+    if (daemon->pid_ <= 0)
         return fail(Errc::conflict,
                     "a storage daemon of the desk '" + order.desk.value +
                         "' runs and cannot be told from others",
@@ -220,6 +235,22 @@ Result<std::unique_ptr<StorageDaemon>> StorageDaemon::adopt(const DaemonOrder& o
         return fail(Errc::unavailable, "the storage daemon has ended");
     }
     return daemon;
+}
+
+Result<void> StorageDaemon::outlive() {
+    if (pid_ > 0)
+        pidfd_ = open_pidfd(pid_);
+    if (!pidfd_.open())
+        return {};
+    const auto words = command_line_of(pid_);
+    if (words.empty()) {
+        // its memory is gone, its descriptors perhaps not yet
+        static_cast<void>(ended_within(deadlines_.kill));
+        return {};
+    }
+    if (words.find(runtime_file(order_, ".pid")) == std::string::npos)
+        return {}; // the number belongs to somebody else by now
+    return end();
 }
 
 Result<void> StorageDaemon::greet() {

@@ -60,7 +60,8 @@ class StorageDaemon {
                                                         const process::Descriptor& nbd,
                                                         const DaemonDeadlines& deadlines);
     /// One that an earlier process of ours started and that lives. Errc::unavailable: it does not
-    /// (its socket is dead); Errc::conflict: it lives and exports something else or nothing yet.
+    /// (its socket is dead, and its process has ended by now: the port and the image are free);
+    /// Errc::conflict: it lives and exports something else or nothing yet.
     /// In both that and the good case `daemon` can be ended.
     static Result<std::unique_ptr<StorageDaemon>> adopt(const DaemonOrder& order,
                                                         const DaemonDeadlines& deadlines);
@@ -88,6 +89,9 @@ class StorageDaemon {
         : order_(std::move(order)), deadlines_(deadlines) {}
 
     Result<void> greet();
+    /// One whose monitor is dead: waits for the end of its process, which lets go of its sockets
+    /// one after the other and of the image's locks last; ends it if it lives.
+    Result<void> outlive();
     [[nodiscard]] bool ended_within(std::chrono::milliseconds patience) const;
     void remove_files() const;
 

@@ -89,7 +89,8 @@ class Incidents {
                 }
             return false;
         });
-        EXPECT_TRUE(came) << "no incident of kind " << static_cast<int>(kind);
+        EXPECT_TRUE(came) << "no incident of kind " << static_cast<int>(kind) << " but "
+                          << others();
         return text;
     }
 
@@ -99,6 +100,14 @@ class Incidents {
     }
 
   private:
+    std::string others() const {
+        std::string text = std::to_string(seen_.size()) + " others";
+        for (const auto& incident : seen_)
+            text += "\n  kind " + std::to_string(static_cast<int>(incident.kind)) + ": " +
+                    incident.text;
+        return text;
+    }
+
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<Incident> seen_;

@@ -249,6 +249,20 @@ TEST_F(Recovery, WhatDiedWithTheServerServesAgain) {
     EXPECT_TRUE(holder.connected()) << "at the same port";
 }
 
+TEST_F(Recovery, OneThatCannotBeToldAnythingIsEndedBeforeItsDeskServesAgain) {
+    create("kim");
+    const auto exported = lease("kim", 1, "host1");
+    const auto process = process_of("kim");
+    die();
+    // nobody can say a word to it, and it has the port and the image
+    ASSERT_TRUE(fs::remove(settings_.runtime + "/kim.1.qmp"));
+    open();
+    seen_.wait(Incident::Kind::restarted);
+    EXPECT_EQ(::kill(process, 0), -1) << "the old storage daemon is still there";
+    Holder holder(exported, host1_);
+    EXPECT_TRUE(holder.connected()) << "at the same port";
+}
+
 TEST_F(Recovery, AnOrphanOfAnOlderLeaseIsEndedBeforeAnythingIsOpened) {
     create("kim");
     lease("kim", 1, "host1");

@@ -1,0 +1,1 @@
+baton_fuzz(guest_protocol ROOM guest)

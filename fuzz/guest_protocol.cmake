@@ -1,5 +1,0 @@
-add_executable(fuzz_guest_protocol "${CMAKE_CURRENT_LIST_DIR}/guest_protocol.cpp")
-set_target_properties(fuzz_guest_protocol PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
-target_link_libraries(fuzz_guest_protocol PRIVATE baton_guest baton_warnings)
-target_compile_options(fuzz_guest_protocol PRIVATE -fsanitize=fuzzer)
-target_link_options(fuzz_guest_protocol PRIVATE -fsanitize=fuzzer)
