@@ -38,13 +38,16 @@ function(baton_room name)
     endif()
 endfunction()
 
-# baton_program(NAME ROOMS room... [LIBRARIES target...]): src/programs/NAME.cpp (and NAME_*.cpp) -> build/bin/NAME
+# baton_program(NAME ROOMS room... [LIBRARIES target...]): src/programs/NAME.cpp (and NAME/*.cpp) -> build/bin/NAME. The
+# target "programs" is all of them.
+add_custom_target(programs)
 function(baton_program name)
     cmake_parse_arguments(PROGRAM "" "" "ROOMS;LIBRARIES" ${ARGN})
     string(REPLACE "-" "_" stem "${name}")
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/programs/${stem}.cpp"
         "${CMAKE_SOURCE_DIR}/src/programs/${stem}/*.cpp")
     add_executable(${name} ${sources})
+    add_dependencies(programs ${name})
     foreach(room IN LISTS PROGRAM_ROOMS)
         target_link_libraries(${name} PRIVATE baton_${room})
     endforeach()

@@ -1,1 +1,1 @@
-baton_script_test(bench_run KIND integration COMMAND python3 "${CMAKE_SOURCE_DIR}/tests/integration/bench_run.py")
+baton_script_test(bench_run KIND integration LABELS foreign COMMAND python3 "${CMAKE_SOURCE_DIR}/tests/integration/bench_run.py")

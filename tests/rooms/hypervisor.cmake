@@ -29,4 +29,4 @@ target_include_directories(hypervisor_tls_test PRIVATE "${CMAKE_SOURCE_DIR}/test
 set_tests_properties(hypervisor_tls_test PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
     ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
 
-baton_script_test(with_libvirtd_test KIND integration COMMAND "${CMAKE_SOURCE_DIR}/tests/integration/with_libvirtd_test")
+baton_script_test(with_libvirtd_test KIND integration LABELS foreign COMMAND "${CMAKE_SOURCE_DIR}/tests/integration/with_libvirtd_test")
