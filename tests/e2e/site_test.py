@@ -60,8 +60,11 @@ class Person:
         self.lines = []
 
     def write(self):
+        # typed is not done: the shell tells somebody outside when the line is on the desk
         line = f"{self.name}-{len(self.lines) + 1}"
-        site.type_line(self.name, f"echo {line} >> diary; sync")
+        said = Outside().ask(self.name, f"echo {line} >> diary && sync && echo kept")
+        if said != "kept":
+            raise AssertionError(f"{self.name} could not write: {said}")
         self.lines.append(line)
 
     def row(self):
