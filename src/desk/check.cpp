@@ -187,9 +187,14 @@ Result<CheckReport> check(const std::string& path, const CheckOrder& order) {
     auto image = Image::open(path, write ? Access::write : Access::read);
     if (!image)
         return tl::unexpected(image.error());
+    return check(*image, order);
+}
+
+Result<CheckReport> check(Image& image, const CheckOrder& order) {
+    const auto& path = image.path();
     CheckReport report;
-    report.findings = image->warnings();
-    auto superblock = image->superblock();
+    report.findings = image.warnings();
+    auto superblock = image.superblock();
     if (superblock)
         report.superblock = *superblock;
     else
@@ -199,14 +204,14 @@ Result<CheckReport> check(const std::string& path, const CheckOrder& order) {
     if (!verdict)
         return tl::unexpected(verdict.error());
     report.verdict = *verdict;
-    if (write)
-        BATON_TRY(mark_state(*image, report.verdict));
+    if (order.repair || order.mark)
+        BATON_TRY(mark_state(image, report.verdict));
     if (order.repair) {
-        BATON_TRY(image->sync());
-        superblock = image->superblock();
+        BATON_TRY(image.sync());
+        superblock = image.superblock();
         report.superblock = superblock.value_or(Superblock{});
     }
-    report.header = image->header();
+    report.header = image.header();
     return report;
 }
 

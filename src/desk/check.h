@@ -37,6 +37,10 @@ struct CheckOrder {
 /// the file is cut short.
 Result<CheckReport> check(const std::string& path, const CheckOrder& order);
 
+/// The same for an image that the caller holds open (Access::write for a repair or a mark): nobody
+/// else gets at it between the check and what the caller does next.
+Result<CheckReport> check(Image& image, const CheckOrder& order);
+
 /// e2fsck's command in the sandbox. Pass 0: only look; 1: what is safe; 2: whatever it takes;
 /// 3: the same, from the first copy of the superblock.
 std::vector<std::string> check_words(int pass);

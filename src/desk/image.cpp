@@ -2,10 +2,12 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 namespace baton::desk {
@@ -141,6 +143,38 @@ Result<void> check_length(int fd, const Header& header, const std::string& path)
     return {};
 }
 
+/// Breaks off a blocking call of this thread by SIGALRM when the time is over.
+class WaitLimit {
+  public:
+    explicit WaitLimit(std::chrono::milliseconds deadline) {
+        struct sigaction wake{};
+        wake.sa_handler = [](int) {};
+        ::sigaction(SIGALRM, &wake, &before_);
+        sigset_t alarm;
+        sigemptyset(&alarm);
+        sigaddset(&alarm, SIGALRM);
+        ::pthread_sigmask(SIG_UNBLOCK, &alarm, &mask_);
+        // again and again: the first may come just before the call that it is to break off
+        const itimerval timer{{0, 100'000},
+                              {deadline.count() / 1000, deadline.count() % 1000 * 1000 + 1}};
+        ::setitimer(ITIMER_REAL, &timer, nullptr);
+    }
+
+    ~WaitLimit() {
+        const itimerval none{};
+        ::setitimer(ITIMER_REAL, &none, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
+        ::sigaction(SIGALRM, &before_, nullptr);
+    }
+
+    WaitLimit(const WaitLimit&) = delete;
+    WaitLimit& operator=(const WaitLimit&) = delete;
+
+  private:
+    struct sigaction before_{};
+    sigset_t mask_{};
+};
+
 } // namespace
 
 Result<void> lock_image(int fd, Access access, const std::string& path) {
@@ -169,6 +203,35 @@ Result<Image> Image::open(const std::string& path, Access access) {
         return tl::unexpected(parsed.error());
     image.parsed_ = std::move(*parsed);
     BATON_TRY(check_length(image.fd(), image.header(), path));
+    return image;
+}
+
+Result<process::Descriptor> Image::another() const {
+    const auto name = "/proc/self/fd/" + std::to_string(fd());
+    const int flags = ::fcntl(fd(), F_GETFL);
+    process::Descriptor file(::open(name.c_str(), (flags & O_ACCMODE) | O_CLOEXEC));
+    if (!file.open())
+        return fail_errno(errno, "cannot open the desk image " + path_ + " once more");
+    return file;
+}
+
+Result<Image> Image::wait_for_others(process::Descriptor file, const std::string& path,
+                                     Access access, std::chrono::milliseconds deadline) {
+    // everybody who has the image open, however, holds a shared lock on this byte
+    auto lock = byte_lock(F_WRLCK, used_base);
+    const WaitLimit limit(deadline);
+    if (::fcntl(file.get(), F_OFD_SETLKW, &lock) != 0)
+        return fail(errno == EINTR ? Errc::timeout : Errc::io,
+                    "the desk image " + path + " is still in use", "see who has it open: lsof",
+                    errno);
+    Image image;
+    image.path_ = path;
+    image.file_ = std::move(file);
+    BATON_TRY(lock_image(image.fd(), access, path));
+    auto parsed = read_header(image.fd(), path);
+    if (!parsed)
+        return tl::unexpected(parsed.error());
+    image.parsed_ = std::move(*parsed);
     return image;
 }
 

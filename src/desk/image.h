@@ -5,6 +5,7 @@
 #include "model/error.h"
 #include "process/child.h"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -46,6 +47,15 @@ class Image {
 
     /// Everything that was written to the file is durable when this returns.
     Result<void> sync();
+
+    /// Another description of the same open file, without a lock: for wait_for_others().
+    [[nodiscard]] Result<process::Descriptor> another() const;
+
+    /// Takes over a description made by another() as soon as nobody holds a lock that `access`
+    /// excludes any more, and reads the header again. Errc::timeout. Uses SIGALRM meanwhile: for
+    /// programs of one thread.
+    static Result<Image> wait_for_others(process::Descriptor file, const std::string& path,
+                                         Access access, std::chrono::milliseconds deadline);
 
   private:
     Image() = default;

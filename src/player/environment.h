@@ -1,0 +1,70 @@
+#pragma once
+
+#include "model/error.h"
+#include "player/blueprint.h"
+#include "player/channel.h"
+#include "player/id_range.h"
+#include "player/program.h"
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace baton::player {
+
+/// The namespaces of one open desk and the first process in them (init). Everything inside ends
+/// with that process; that process ends with this object's process, also at kill -9.
+///
+/// To be made while the program has one thread: the first process is a copy of it that goes on
+/// without an exec.
+class Environment {
+  public:
+    /// Makes the namespaces. The first process waits for enter(). `arguments`: the memory of the
+    /// program's own arguments, overwritten in the copy: the PC's paths are nobody's business
+    /// inside. `stay_open`: nothing; every other descriptor is closed in the copy.
+    static Result<Environment> make(const Blueprint& blueprint, std::span<char> arguments);
+    ~Environment();
+    Environment(Environment&&) noexcept;
+    Environment& operator=(Environment&&) = delete;
+
+    /// Who the ids inside are on the PC. Once, before the layers.
+    Result<void> map_ids(IdRange ids);
+
+    /// The base's layers, in the order of blueprint.layers, from the folder `root`.
+    Result<void> give_layers(int root, const std::vector<std::string>& layers);
+
+    /// The mounted desk. Its owners are mapped here.
+    Result<void> give_desk(const Descriptor& mount);
+
+    /// Waits until it is assembled, or says why not.
+    Result<void> wait_ready(std::chrono::milliseconds deadline);
+
+    /// Asks for a program; what becomes of it is heard over channel(). `files`: its standard input,
+    /// output and error. A terminal among them is replaced by one of the desk's own.
+    Result<std::int64_t> run(const Program& program, const std::vector<int>& files);
+
+    Result<void> signal(std::int64_t program, int number);
+
+    /// SIGTERM to everybody, after `grace` SIGKILL; waits for the end of all of it.
+    Result<void> end(std::chrono::milliseconds grace);
+
+    [[nodiscard]] Channel& channel() { return channel_; }
+
+    /// For what joins the namespaces (a network, a display): as /proc/PID/ns/... from outside.
+    [[nodiscard]] pid_t init() const { return init_; }
+
+    [[nodiscard]] int pidfd() const { return pidfd_.get(); } ///< readable when all has ended
+
+  private:
+    Environment(Channel channel) : channel_(std::move(channel)) {}
+
+    Channel channel_;
+    Descriptor pidfd_;
+    Descriptor users_; ///< the user namespace
+    pid_t init_ = -1;
+    std::int64_t last_program_ = 0;
+};
+
+} // namespace baton::player

@@ -1,0 +1,291 @@
+#include "player/init.h"
+
+#include "player/mounts.h"
+#include "player/program.h"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <grp.h>
+#include <map>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace baton::player {
+
+namespace {
+
+constexpr std::chrono::milliseconds at_once{1'000};
+
+struct Terminal {
+    Descriptor master;
+    Descriptor slave;
+};
+
+Result<Terminal> make_terminal(const Program& program, const Account& account) {
+    Terminal terminal;
+    terminal.master = Descriptor(::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+    int zero = 0;
+    if (!terminal.master.open() || ::ioctl(terminal.master.get(), TIOCSPTLCK, &zero) != 0)
+        return fail_errno(errno, "cannot make a terminal inside");
+    terminal.slave =
+        Descriptor(::ioctl(terminal.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    const winsize size{static_cast<unsigned short>(program.rows),
+                       static_cast<unsigned short>(program.columns), 0, 0};
+    if (!terminal.slave.open() || ::fchown(terminal.slave.get(), account.uid, 5) != 0 ||
+        ::ioctl(terminal.master.get(), TIOCSWINSZ, &size) != 0)
+        return fail_errno(errno, "cannot make a terminal inside");
+    return terminal;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+    std::vector<char*> result;
+    for (auto& text : texts)
+        result.push_back(text.data());
+    result.push_back(nullptr);
+    return result;
+}
+
+/// The file that PATH of `environment` has for a name.
+std::string resolve(const std::string& name, const std::vector<std::string>& environment) {
+    if (name.find('/') != std::string::npos)
+        return name;
+    std::string path;
+    for (const auto& line : environment)
+        if (line.starts_with("PATH="))
+            path = line.substr(5);
+    for (std::size_t from = 0; from <= path.size();) {
+        const auto to = std::min(path.find(':', from), path.size());
+        const auto candidate = path.substr(from, to - from) + "/" + name;
+        from = to + 1;
+        struct stat status{};
+        if (::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+            (status.st_mode & 0111) != 0)
+            return candidate;
+    }
+    return "";
+}
+
+/// Between fork and exec.
+struct Launch {
+    const Account& account;
+    const Terminal* terminal;
+    std::array<int, 3> files;
+    std::string program;
+    std::string folder;
+    std::vector<std::string> words;
+    std::vector<std::string> environment;
+    int report;
+
+    [[noreturn]] void go() {
+        ::setsid();
+        if (terminal != nullptr)
+            ::ioctl(terminal->slave.get(), TIOCSCTTY, 0);
+        for (int i = 0; i < 3; ++i)
+            ::dup2(files.at(static_cast<std::size_t>(i)), i);
+        ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+        sigset_t none;
+        sigemptyset(&none);
+        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        std::vector<gid_t> groups(account.groups.begin(), account.groups.end());
+        if (::setgroups(groups.size(), groups.data()) == 0 &&
+            ::setresgid(account.gid, account.gid, account.gid) == 0 &&
+            ::setresuid(account.uid, account.uid, account.uid) == 0) {
+            if (::chdir(folder.c_str()) != 0 && ::chdir("/") != 0)
+                ::_exit(127);
+            auto argument_pointers = pointers(words);
+            auto environment_pointers = pointers(environment);
+            ::execve(program.c_str(), argument_pointers.data(), environment_pointers.data());
+        }
+        const int reason = errno;
+        [[maybe_unused]] const auto told = ::write(report, &reason, sizeof reason);
+        ::_exit(127);
+    }
+};
+
+class Init {
+  public:
+    Init(Channel channel, std::string owner)
+        : channel_(std::move(channel)), owner_(std::move(owner)) {}
+
+    [[noreturn]] void run();
+
+  private:
+    void hear(Message message);
+    Result<void> start(std::int64_t id, Message& message);
+    void reap();
+    void pass_on(int signal, std::int64_t to);
+    [[noreturn]] void end(std::chrono::milliseconds grace);
+
+    Channel channel_;
+    std::string owner_;
+    std::map<pid_t, std::int64_t> programs_;
+};
+
+Result<void> Init::start(std::int64_t id, Message& message) {
+    auto program = program_from(message.words.at("program").as_object());
+    if (!program)
+        return tl::unexpected(program.error());
+    if (message.files.size() != 3)
+        return fail(Errc::internal, "a program came without its files");
+    const auto account = find_account(contents_of(AT_FDCWD, "/etc/passwd").value_or(""),
+                                      contents_of(AT_FDCWD, "/etc/group").value_or(""),
+                                      program->user.empty() ? owner_ : program->user);
+    if (!account)
+        return tl::unexpected(account.error());
+    std::optional<Terminal> terminal;
+    if (program->terminal) {
+        auto made = make_terminal(*program, *account);
+        if (!made)
+            return tl::unexpected(made.error());
+        terminal = std::move(*made);
+    }
+    std::array<int, 2> report{};
+    if (::pipe2(report.data(), O_CLOEXEC) != 0)
+        return fail_errno(errno, "cannot start a program inside");
+    const Descriptor reading(report[0]);
+    Descriptor writing(report[1]);
+    Launch launch{*account, terminal ? &*terminal : nullptr, {}, "", "", {}, {}, writing.get()};
+    for (std::size_t i = 0; i < 3; ++i)
+        // what is a terminal of the PC's is replaced by the desk's own
+        launch.files.at(i) = terminal && ::isatty(message.files[i].get()) != 0
+                                 ? terminal->slave.get()
+                                 : message.files[i].get();
+    launch.environment = environment_for(*account, *program);
+    launch.folder = program->folder.empty() ? account->home : program->folder;
+    launch.words = program->words;
+    if (launch.words.empty()) {
+        launch.program =
+            ::access(account->shell.c_str(), X_OK) == 0 ? account->shell : std::string("/bin/sh");
+        launch.words = {"-" + launch.program.substr(launch.program.rfind('/') + 1)};
+    } else {
+        launch.program = resolve(launch.words[0], launch.environment);
+    }
+    if (launch.program.empty())
+        return fail(Errc::not_found, "the desk has no program " + launch.words[0],
+                    "install it inside, or name it with its path");
+    const pid_t pid = ::fork();
+    if (pid < 0)
+        return fail_errno(errno, "cannot start " + launch.program + " inside");
+    if (pid == 0)
+        launch.go();
+    programs_[pid] = id;
+    writing.reset();
+    int reason = 0;
+    if (::read(reading.get(), &reason, sizeof reason) == sizeof reason) {
+        programs_.erase(pid);
+        return fail_errno(reason, "cannot start " + launch.program + " inside");
+    }
+    std::vector<int> files;
+    if (terminal)
+        files.push_back(terminal->master.get());
+    return channel_.send({{"started", id}, {"pid", pid}}, files);
+}
+
+void Init::pass_on(int signal, std::int64_t to) {
+    for (const auto& [pid, id] : programs_)
+        if (id == to)
+            ::kill(-pid, signal);
+}
+
+void Init::hear(Message message) {
+    auto& words = message.words;
+    const auto number = [&](const char* key) { return words.at(key).to_number<std::int64_t>(); };
+    if (words.contains("run")) {
+        const auto id = number("run");
+        if (auto started = start(id, message); !started) {
+            auto answer = to_words(started.error());
+            answer["failed"] = id;
+            if (!channel_.send(answer))
+                end(at_once);
+        }
+    } else if (words.contains("signal")) {
+        pass_on(static_cast<int>(number("signal")), number("to"));
+    } else if (words.contains("end")) {
+        end(std::chrono::milliseconds(number("end")));
+    }
+}
+
+void Init::reap() {
+    int status = 0;
+    for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+        const auto found = programs_.find(pid);
+        if (found == programs_.end())
+            continue;
+        const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        const auto id = found->second;
+        programs_.erase(found);
+        if (!channel_.send({{"ended", id}, {"status", code}}))
+            end(at_once);
+    }
+}
+
+/// When this process ends, the kernel kills whatever is left in its process namespace.
+void Init::end(std::chrono::milliseconds grace) {
+    const auto until = std::chrono::steady_clock::now() + grace;
+    ::kill(-1, SIGTERM);
+    ::kill(-1, SIGCONT);
+    sigset_t ended;
+    sigemptyset(&ended);
+    sigaddset(&ended, SIGCHLD);
+    for (;;) {
+        while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+        }
+        siginfo_t left{};
+        if (::waitid(P_ALL, 0, &left, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD)
+            ::_exit(0);
+        const auto rest = std::chrono::duration_cast<std::chrono::nanoseconds>(
+            until - std::chrono::steady_clock::now());
+        if (rest.count() <= 0)
+            ::_exit(0);
+        const timespec limit{rest.count() / 1'000'000'000, rest.count() % 1'000'000'000};
+        ::sigtimedwait(&ended, nullptr, &limit);
+    }
+}
+
+void Init::run() {
+    sigset_t all;
+    sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    const Descriptor signals(::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK));
+    for (;;) {
+        std::array<pollfd, 2> ready{{{channel_.fd(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
+        if (::poll(ready.data(), ready.size(), -1) < 0)
+            continue;
+        if (ready[1].revents != 0) {
+            signalfd_siginfo which{};
+            while (::read(signals.get(), &which, sizeof which) > 0) {
+            }
+            reap();
+        }
+        if (ready[0].revents != 0) {
+            auto message = channel_.receive(at_once);
+            if (!message) // the player is gone
+                end(std::chrono::milliseconds(0));
+            hear(std::move(*message));
+        }
+    }
+}
+
+} // namespace
+
+void run_init(Channel channel, const std::string& owner) {
+    try {
+        Init(std::move(channel), owner).run();
+    } catch (const std::exception&) {
+        ::_exit(1);
+    }
+}
+
+} // namespace baton::player

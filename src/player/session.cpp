@@ -1,0 +1,108 @@
+#include "player/session.h"
+
+#include "player/base.h"
+#include "player/mounts.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+namespace baton::player {
+
+namespace {
+
+constexpr std::chrono::milliseconds assembling{60'000};
+constexpr std::chrono::milliseconds letting_go{60'000};
+
+/// 32 hex digits, as machine-id(5): the desk's own, the same wherever it is open.
+std::string machine_id_of(const DeskId& id) {
+    auto text = id.value;
+    text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
+    return text;
+}
+
+} // namespace
+
+Result<Session> Session::open(const PlayOrder& order) {
+    if (::geteuid() != 0)
+        return fail(Errc::forbidden, "only an administrator of this PC opens desks with the kernel",
+                    "start it as root: sudo baton-play " + order.desk);
+    BATON_TRY(check_kernel());
+    Session session;
+    if (auto loaded = session.load(order); !loaded) {
+        // nobody was inside yet: what was taken is given back at once
+        session.environment_.reset();
+        if (session.desk_)
+            (void)session.desk_->give_back(letting_go);
+        return tl::unexpected(loaded.error());
+    }
+    return session;
+}
+
+Result<void> Session::load(const PlayOrder& order) {
+    const Descriptor root(::open(order.pc_root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!root.open())
+        return fail_errno(errno, "cannot open the system " + order.pc_root);
+    blueprint_.policy = order.policy;
+    const Descriptor readable(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    BATON_TRY(survey_base(readable.get(), blueprint_));
+    auto base = base_of(readable.get());
+    if (!base)
+        return tl::unexpected(base.error());
+    blueprint_.base = *base;
+    blueprint_.resolver = contents_of(readable.get(), "etc/resolv.conf").value_or("");
+    HoldOrder hold{order.desk, holder_name(), order.break_lease, order.policy.remember, order.note};
+    auto desk = HeldDesk::open(hold);
+    if (!desk)
+        return tl::unexpected(desk.error());
+    desk_.emplace(std::move(*desk));
+    blueprint_.owner = desk_->header().owner;
+    blueprint_.host_name = blueprint_.owner + "-desk";
+    blueprint_.machine_id = machine_id_of(desk_->header().id);
+    opening_.done(Row::information, desk_->was_known()
+                                        ? "policy, base, header (closed in order here before)"
+                                        : "policy, base, header, check");
+    auto environment = Environment::make(blueprint_, order.arguments);
+    if (!environment)
+        return tl::unexpected(environment.error());
+    environment_.emplace(std::move(*environment));
+    opening_.done(Row::layer, "namespaces");
+    auto loop = desk_->attach();
+    if (!loop)
+        return tl::unexpected(loop.error());
+    const auto ids = ids_for(loop->number);
+    if (!ids)
+        return tl::unexpected(ids.error());
+    opening_.done(Row::image, "loop device");
+    BATON_TRY(environment_->map_ids(*ids));
+    BATON_TRY(environment_->give_layers(readable.get(), blueprint_.layers));
+    opening_.done(Row::layer, "users mapped, layers of the base");
+    BATON_TRY(desk_->take_lease());
+    opening_.done(Row::image, "lease, durable");
+    auto mount = make_mount("ext4", {{"source", loop->path}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                            "the file system of the desk");
+    if (!mount)
+        return tl::unexpected(mount.error());
+    loop->device.reset();
+    opening_.done(Row::image, "file system");
+    BATON_TRY(environment_->give_desk(*mount));
+    mount->reset();
+    BATON_TRY(environment_->wait_ready(assembling));
+    opening_.done(Row::layer, "overlays, masks, devices, root");
+    return {};
+}
+
+Result<void> Session::close(std::chrono::milliseconds grace) {
+    closing_ = Timings();
+    BATON_TRY(environment_->end(grace));
+    closing_.done(Row::environment, "programs ended");
+    environment_.reset();
+    BATON_TRY(desk_->give_back(letting_go));
+    closing_.done(Row::image, "unmounted, lease given back");
+    desk_.reset();
+    return {};
+}
+
+} // namespace baton::player

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "player/environment.h"
+#include "player/held_desk.h"
+#include "player/timings.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace baton::player {
+
+struct PlayOrder {
+    std::string desk;          ///< the image's path
+    Policy policy;             ///< with the network as asked for
+    std::string pc_root = "/"; ///< the system that the desk is laid over
+    bool break_lease = false;
+    std::span<char> arguments; ///< see Environment::make
+    std::function<void(const std::string&)> note = [](const std::string&) {};
+};
+
+/// One open desk: its image, its environment, and the programs in it. open() to close() is what the
+/// paper calls loading and unloading a uPC image. For one thread.
+class Session {
+  public:
+    /// Everything up to a ready environment. When it fails, everything is as before.
+    static Result<Session> open(const PlayOrder& order);
+    Session(Session&&) = default;
+
+    /// Ends everybody inside, unmounts, and gives the lease back. Errc::timeout when the kernel
+    /// does not let go of the image.
+    Result<void> close(std::chrono::milliseconds grace);
+
+    [[nodiscard]] Environment& environment() { return *environment_; }
+
+    [[nodiscard]] const Blueprint& blueprint() const { return blueprint_; }
+
+    /// What open() and whoever runs the first program took; close() writes the second.
+    [[nodiscard]] Timings& opening() { return opening_; }
+
+    [[nodiscard]] const Timings& closing() const { return closing_; }
+
+  private:
+    Session() = default;
+    Result<void> load(const PlayOrder& order);
+
+    Blueprint blueprint_;
+    Timings opening_;
+    Timings closing_;
+    std::optional<HeldDesk> desk_;
+    std::optional<Environment> environment_; ///< ends before the desk is given back
+};
+
+} // namespace baton::player
