@@ -15,23 +15,31 @@ namespace {
 constexpr unsigned usual_person = 1000;
 constexpr unsigned shadow_group = 42; // Debian's
 
+/// A new file, whole and durable before it has its name: a desk whose disk fills up in the next
+/// moment has it, or not at all.
 Result<void> write_new(int folder, const char* name, const std::string& text, mode_t mode,
                        unsigned group = 0) {
-    const Descriptor file(
-        ::openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    if (::faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return {};
+    const auto failed = [&] {
+        return fail_errno(errno, std::string("cannot write /etc/") + name,
+                          errno == ENOSPC ? "the desk is full" : "");
+    };
+    const auto working = std::string(".") + name + ".new";
+    const Descriptor file(::openat(folder, working.c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
     if (!file.open())
-        return errno == EEXIST ? Result<void>{}
-                               : fail_errno(errno, std::string("cannot write /etc/") + name);
+        return failed();
     std::size_t done = 0;
     while (done < text.size()) {
         const auto n = ::write(file.get(), text.data() + done, text.size() - done);
         if (n <= 0)
-            return fail_errno(errno, std::string("cannot write /etc/") + name,
-                              "the desk may be full");
+            return failed();
         done += static_cast<std::size_t>(n);
     }
-    if (group != 0 && ::fchown(file.get(), 0, group) != 0)
-        return fail_errno(errno, std::string("cannot give /etc/") + name + " to its group");
+    if ((group != 0 && ::fchown(file.get(), 0, group) != 0) || ::fsync(file.get()) != 0 ||
+        ::renameat(folder, working.c_str(), folder, name) != 0)
+        return failed();
     return {};
 }
 
