@@ -46,6 +46,8 @@ class ShortName {
         return *this;
     }
 
+    ShortName& operator=(const char* text) { return *this = std::string_view(text); }
+
     [[nodiscard]] std::string_view view() const { return {text_.data(), size_}; }
 
     friend bool operator==(const ShortName& a, const ShortName& b) { return a.view() == b.view(); }
