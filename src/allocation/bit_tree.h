@@ -86,6 +86,13 @@ class BitTree {
         return descend(rows_.size() - 1, highest(rows_.back()[0]), highest);
     }
 
+    /// The largest member below `i` in its word of 64, or none: a good guess at the next last(),
+    /// without a look elsewhere.
+    [[nodiscard]] std::size_t near_below(std::size_t i) const {
+        const std::uint64_t rest = rows_[0][i / 64] & ((std::uint64_t{1} << (i % 64)) - 1);
+        return rest == 0 ? none : i / 64 * 64 + 63 - std::countl_zero(rest);
+    }
+
   private:
     template <class Pick>
     [[nodiscard]] std::size_t descend(std::size_t row, std::size_t i, Pick pick) const {

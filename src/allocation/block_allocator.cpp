@@ -29,19 +29,21 @@ Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     if (session.empty())
         return fail(Errc::invalid_argument, "a session without a name cannot be given a place");
     sessions_.reserve_one();
-    if (sessions_.find(session) != no_session)
+    const SoughtId sought(session);
+    sessions_.prefetch(sought);
+    const auto choice = policy_->join(state()); // meanwhile
+    if (sessions_.find(sought) != no_session)
         return fail(Errc::already_exists,
                     fmt::format("session '{}' has a place already", session.value));
     if (sessions_.size() >= capacity())
         return no_place_left();
-    const auto choice = policy_->join(state());
     if (!choice)
         return nothing_free_now();
 
     const Spot slot = memory_.take(choice->level).value(); // the policy has seen that it is free
     __builtin_prefetch(&hosts_[slot.host]);                // its name is wanted at the end
     if (choice->shrink == no_session) {
-        const SessionIndex newcomer = sessions_.add(session, slot);
+        const SessionIndex newcomer = sessions_.add(sought, slot);
         sessions_.settle(newcomer);
         return JoinPlan{session, block(slot), std::nullopt};
     }
@@ -53,7 +55,7 @@ Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     begin(mover, slot);
     const Spot promised{from.position << (choice->level - from.level), from.host,
                         static_cast<std::uint8_t>(choice->level)};
-    const SessionIndex newcomer = sessions_.add(session, promised);
+    const SessionIndex newcomer = sessions_.add(sought, promised);
     sessions_.promise(mover, newcomer);
     sessions_.settle(newcomer);
     return JoinPlan{session, block(promised), handoff(mover, slot)};
@@ -244,7 +246,7 @@ std::optional<SessionId> BlockAllocator::promised_to(const SessionId& session) c
 }
 
 void BlockAllocator::set_movable(const SessionId& session, bool movable) {
-    const SessionIndex found = sessions_.find(session);
+    const SessionIndex found = sessions_.find(SoughtId(session));
     if (found == no_session)
         return;
     sessions_.set_movable(found, movable);
@@ -254,7 +256,7 @@ void BlockAllocator::set_movable(const SessionId& session, bool movable) {
 // ---------------------------------------------------------------- looking
 
 Result<SessionIndex> BlockAllocator::known(const SessionId& session) const {
-    const SessionIndex found = sessions_.find(session);
+    const SessionIndex found = sessions_.find(SoughtId(session));
     if (found == no_session)
         return fail(Errc::not_found, fmt::format("session '{}' has no place", session.value));
     return found;
@@ -275,7 +277,7 @@ Result<SessionIndex> BlockAllocator::settled(const SessionId& session) const {
 }
 
 std::optional<SessionPlacement> BlockAllocator::find(const SessionId& session) const {
-    const SessionIndex found = sessions_.find(session);
+    const SessionIndex found = sessions_.find(SoughtId(session));
     if (found == no_session)
         return std::nullopt;
     return placement(found);

@@ -113,7 +113,8 @@ Result<void> BlockAllocator::adopt(const SessionId& session, const HostId& host,
                                    std::uint64_t joined) {
     if (session.empty())
         return fail(Errc::invalid_argument, "a session without a name cannot be given a place");
-    if (sessions_.find(session) != no_session)
+    const SoughtId sought(session);
+    if (sessions_.find(sought) != no_session)
         return fail(Errc::already_exists,
                     fmt::format("session '{}' has a place already", session.value));
     const auto number = host_number(host);
@@ -128,7 +129,7 @@ Result<void> BlockAllocator::adopt(const SessionId& session, const HostId& host,
                     fmt::format("{} of session '{}' do not fit on host '{}': {} of {} are taken",
                                 to_string(size), session.value, host.value, to_string(used(host)),
                                 to_string(hosts_[*number].capacity)));
-    sessions_.settle(sessions_.add_at(session, *spot, joined));
+    sessions_.settle(sessions_.add_at(sought, *spot, joined));
     return {};
 }
 

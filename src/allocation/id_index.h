@@ -27,6 +27,9 @@ class IdIndex {
     /// Nobody is there, and there are twice as many slots.
     void clear_and_double() { resize(groups_.size() * 2); }
 
+    /// Fetches what find() and insert() of that hash look at first.
+    void prefetch(std::uint64_t hash) const { __builtin_prefetch(&groups_[home(hash)], 1); }
+
     /// The slot that was given for that hash and of which `is_it` says that it is the one.
     template <class IsIt>
     [[nodiscard]] std::optional<std::uint32_t> find(std::uint64_t hash, IsIt is_it) const {

@@ -5,22 +5,22 @@
 
 namespace baton::allocation {
 
-SessionIndex SessionTable::find(const SessionId& id) const {
-    const IdKey key = SessionIds::key(id.value);
-    const auto found = index_.find(
-        key.hash(), [&](SessionIndex i) { return ids_.equal(records_[i].id, key, id.value); });
+SessionIndex SessionTable::find(const SoughtId& sought) const {
+    const auto found = index_.find(sought.hash, [&](SessionIndex i) {
+        return ids_.equal(records_[i].id, sought.key, sought.id);
+    });
     if (found)
         return *found;
-    __builtin_prefetch(&records_[index_.likely(key.hash())], 1);
+    __builtin_prefetch(&records_[index_.likely(sought.hash)], 1);
     return no_session;
 }
 
 /// There is room (reserve_one).
-SessionIndex SessionTable::place(const IdKey& kept) {
-    const SessionIndex i = index_.insert(kept.hash());
+SessionIndex SessionTable::place(const SoughtId& newcomer) {
+    const SessionIndex i = index_.insert(newcomer.hash);
     static constexpr SessionRecord fresh; // a temporary would be written and read back in pieces
     records_[i] = fresh;
-    records_[i].id = kept;
+    records_[i].id = ids_.keep(newcomer.key, newcomer.id);
     return i;
 }
 
@@ -52,10 +52,10 @@ void SessionTable::grow() {
     handovers_ = std::move(handovers);
 }
 
-SessionIndex SessionTable::add(const SessionId& id, const Spot& at) {
+SessionIndex SessionTable::add(const SoughtId& newcomer, const Spot& at) {
     if (order_.size() == ranks_)
         rank_anew();
-    const SessionIndex i = place(ids_.keep(SessionIds::key(id.value), id.value));
+    const SessionIndex i = place(newcomer);
     ++live_;
     set_spot(i, at);
     records_[i].rank = static_cast<std::uint32_t>(order_.size());
@@ -63,17 +63,17 @@ SessionIndex SessionTable::add(const SessionId& id, const Spot& at) {
     return i;
 }
 
-SessionIndex SessionTable::add_at(const SessionId& id, const Spot& at, std::uint64_t joined) {
+SessionIndex SessionTable::add_at(const SoughtId& newcomer, const Spot& at, std::uint64_t joined) {
     reserve_one();
     if (joined > last_joined_) {
         last_joined_ = joined - 1;
-        return add(id, at);
+        return add(newcomer, at);
     }
     // in the middle: everybody is ranked anew, the newcomer where it belongs
     std::vector<Ranked> order;
     order.reserve(live_ + 1);
     for_each_in_order([&](const Ranked& who) { order.push_back(who); });
-    const SessionIndex i = place(ids_.keep(SessionIds::key(id.value), id.value));
+    const SessionIndex i = place(newcomer);
     ++live_;
     set_spot(i, at);
     order.insert(std::ranges::upper_bound(order, joined, {}, &Ranked::joined), Ranked{joined, i});
@@ -195,18 +195,21 @@ void SessionTable::remove(SessionIndex i) {
 
 SessionIndex SessionTable::latest_larger(unsigned below) const {
     std::size_t latest = BitTree::none;
+    unsigned its_level = 0;
     for (unsigned level = 0; level < below; ++level) {
         const std::size_t rank = candidates_[level].last();
-        if (rank != BitTree::none && (latest == BitTree::none || rank > latest))
-            latest = rank;
+        if (rank == BitTree::none || (latest != BitTree::none && rank < latest))
+            continue;
+        latest = rank;
+        its_level = level;
     }
-    return latest == BitTree::none ? no_session : at_rank(latest);
+    return latest == BitTree::none ? no_session : candidate(its_level, latest);
 }
 
 SessionIndex SessionTable::latest_of_largest(unsigned below) const {
     for (unsigned level = 0; level < below; ++level)
         if (const std::size_t rank = candidates_[level].last(); rank != BitTree::none)
-            return at_rank(rank);
+            return candidate(level, rank);
     return no_session;
 }
 

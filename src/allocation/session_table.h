@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -40,6 +41,16 @@ struct Handover {
     SessionIndex partner = no_session;
 };
 
+/// An id that is looked for, with what is computed of it once. Does not outlive the id.
+struct SoughtId {
+    explicit SoughtId(const SessionId& session)
+        : id(session.value), key(SessionIds::key(id)), hash(key.hash()) {}
+
+    std::string_view id;
+    IdKey key;
+    std::uint64_t hash;
+};
+
 /// The sessions, found by id, and by level in join order. All of it O(log n). Not thread-safe.
 class SessionTable {
   public:
@@ -50,7 +61,10 @@ class SessionTable {
     SessionTable& operator=(const SessionTable&) = delete;
 
     /// Who asks for one that is not there is about to add it: fetches what that will need.
-    [[nodiscard]] SessionIndex find(const SessionId& id) const;
+    [[nodiscard]] SessionIndex find(const SoughtId& sought) const;
+
+    /// Fetches what find() will need, while the caller does something else.
+    void prefetch(const SoughtId& sought) const { index_.prefetch(sought.hash); }
 
     /// Makes room for one more, which changes every index; add() does not.
     void reserve_one();
@@ -90,10 +104,10 @@ class SessionTable {
     void end_promise(SessionIndex mover, SessionIndex newcomer);
 
     /// A new session, the last in the order, after reserve_one(). settle() is owed.
-    SessionIndex add(const SessionId& id, const Spot& at);
+    SessionIndex add(const SoughtId& newcomer, const Spot& at);
     /// One that joined at another time. O(n) unless it is the last in the order. Changes every
     /// index. settle() is owed.
-    SessionIndex add_at(const SessionId& id, const Spot& at, std::uint64_t joined);
+    SessionIndex add_at(const SoughtId& newcomer, const Spot& at, std::uint64_t joined);
     /// Brings the candidates in line with what the record says now.
     void settle(SessionIndex i);
     void settle_all();
@@ -123,15 +137,17 @@ class SessionTable {
         SessionIndex session = no_session;
     };
 
-    /// Who stands at that rank; fetches who stood before, for that is most likely asked for next.
-    [[nodiscard]] SessionIndex at_rank(std::size_t rank) const {
-        for (std::size_t before = 1; before <= std::min<std::size_t>(rank, 2); ++before)
-            if (const SessionIndex i = order_[rank - before].session; i != no_session)
-                __builtin_prefetch(&records_[i], 1);
+    /// The candidate of that level and rank; fetches the one before, for it will be the next one
+    /// that is handed off, and the ranks of those who follow.
+    [[nodiscard]] SessionIndex candidate(unsigned level, std::size_t rank) const {
+        constexpr std::size_t ahead = 32;
+        __builtin_prefetch(&order_[rank - std::min(rank, ahead)]);
+        if (const std::size_t next = candidates_[level].near_below(rank); next != BitTree::none)
+            __builtin_prefetch(&records_[order_[next].session], 1);
         return order_[rank].session;
     }
 
-    SessionIndex place(const IdKey& kept);
+    SessionIndex place(const SoughtId& newcomer);
     void grow();
     void clear_ranks();
     void give_rank(const Ranked& who, std::uint32_t rank);
