@@ -1,1 +1,1 @@
-baton_bench(allocation_cost_growth ROOMS allocation LIBRARIES fmt::fmt Boost::json)
+baton_bench(allocation_cost_growth ROOMS allocation process LIBRARIES fmt::fmt Boost::json)

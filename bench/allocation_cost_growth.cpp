@@ -1,6 +1,7 @@
 /// What a join or a leave costs at 10,000 hosts, over what it costs at 100: with indices over hosts
 /// and sessions the ratio stays under 2. See bench/README.md for the records that it prints.
 #include "allocation/allocator.h"
+#include "process/large_pages.h"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -51,7 +52,9 @@ class Bench {
         std::vector<allocation::HostCapacity> all;
         for (std::size_t i = 0; i < hosts; ++i)
             all.push_back({HostId(fmt::format("host{}", i)), 32_GiB, true});
-        auto made = allocation::make_allocator("paper", {.largest = 32_GiB, .levels = levels}, all);
+        const allocation::Settings settings{
+            .largest = 32_GiB, .levels = levels, .memory = &process::large_pages()}; // as batond
+        auto made = allocation::make_allocator("paper", settings, all);
         check(made.has_value());
         desks_ = std::move(*made);
         slots_ = desks_->capacity();

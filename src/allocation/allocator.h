@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -31,6 +32,9 @@ struct Settings {
     unsigned margin = 1;
     /// Policy "lazy": nobody grows back while this much of the memory or more is in use.
     unsigned grow_below_percent = 75;
+    /// Where the tables of the sessions lie, which are read anywhere: best in large pages. None:
+    /// the default resource. Outlives the allocator.
+    std::pmr::memory_resource* memory = nullptr;
 };
 
 /// A place: `size` MiB on `host`. `offset` is the buddy block's address within the host; planning

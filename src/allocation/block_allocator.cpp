@@ -11,7 +11,9 @@ BlockAllocator::BlockAllocator(const Settings& settings, std::unique_ptr<Policy>
     : settings_(settings),
       policy_(std::move(policy)),
       memory_(settings.levels),
-      sessions_(settings.levels, memory_) {}
+      sessions_(settings.levels, memory_,
+                settings.memory != nullptr ? *settings.memory : *std::pmr::get_default_resource()) {
+}
 
 Block BlockAllocator::block(const Spot& spot) const {
     const Mebibytes size = size_of(spot.level);

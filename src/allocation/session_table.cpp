@@ -31,7 +31,8 @@ void SessionTable::reserve_one() {
 
 void SessionTable::grow() {
     index_.clear_and_double();
-    const auto before = std::exchange(records_, std::vector<SessionRecord>(index_.slots()));
+    const auto before = std::exchange(
+        records_, std::pmr::vector<SessionRecord>(index_.slots(), records_.get_allocator()));
     std::vector<SessionIndex> now(before.size(), no_session);
     for (SessionIndex i = 0; i < now.size(); ++i) {
         if (before[i].id.empty())
@@ -70,7 +71,7 @@ SessionIndex SessionTable::add_at(const SoughtId& newcomer, const Spot& at, std:
         return add(newcomer, at);
     }
     // in the middle: everybody is ranked anew, the newcomer where it belongs
-    std::vector<Ranked> order;
+    std::pmr::vector<Ranked> order(order_.get_allocator());
     order.reserve(live_ + 1);
     for_each_in_order([&](const Ranked& who) { order.push_back(who); });
     const SessionIndex i = place(newcomer);
@@ -88,7 +89,7 @@ SessionIndex SessionTable::add_at(const SoughtId& newcomer, const Spot& at, std:
 /// room is at least four times their number, so that this costs each join O(1) on the average.
 void SessionTable::rank_anew() {
     clear_ranks();
-    std::vector<Ranked> order;
+    std::pmr::vector<Ranked> order(order_.get_allocator());
     order.reserve(ranks_);
     for_each_in_order([&](const Ranked& who) {
         give_rank(who, static_cast<std::uint32_t>(order.size()));

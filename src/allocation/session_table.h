@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <memory_resource>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -54,8 +55,11 @@ struct SoughtId {
 /// The sessions, found by id, and by level in join order. All of it O(log n). Not thread-safe.
 class SessionTable {
   public:
-    SessionTable(unsigned levels, const MemoryMap& memory)
-        : memory_(memory), records_(index_.slots()), candidates_(levels) {}
+    SessionTable(unsigned levels, const MemoryMap& memory, std::pmr::memory_resource& tables)
+        : memory_(memory),
+          records_(index_.slots(), &tables),
+          order_(&tables),
+          candidates_(levels) {}
 
     SessionTable(const SessionTable&) = delete;
     SessionTable& operator=(const SessionTable&) = delete;
@@ -158,12 +162,12 @@ class SessionTable {
     const MemoryMap& memory_;
     SessionIds ids_;
     IdIndex index_;
-    std::vector<SessionRecord> records_; ///< by the slots of `index_`
+    std::pmr::vector<SessionRecord> records_; ///< by the slots of `index_`
     std::unordered_map<SessionIndex, Handover> handovers_;
     std::size_t live_ = 0;
     std::uint64_t last_joined_ = 0;
     /// By rank. Who has left is still there: an entry counts if its record is in use at that rank.
-    std::vector<Ranked> order_;
+    std::pmr::vector<Ranked> order_;
     std::size_t ranks_ = 0;                          ///< how many there may be in `order_`
     std::vector<BitTree> candidates_;                ///< per level, the ranks of its candidates
     std::array<std::size_t, max_levels> at_level_{}; ///< sessions on hosts that accept

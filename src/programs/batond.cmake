@@ -1,6 +1,7 @@
 baton_program(batond
     ROOMS
         model
+        process
         allocation
         osimage
         desk

@@ -3,6 +3,7 @@
 #include "allocation/allocator.h"
 #include "net/join_token.h"
 #include "net/pki.h"
+#include "process/large_pages.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -157,6 +158,7 @@ Site::~Site() {
 }
 
 Result<void> Site::begin() {
+    config_.engine.sizes.memory = &process::large_pages();
     // a wrong policy or size is said before anything is made
     if (auto fine = allocation::make_allocator(config_.engine.policy, config_.engine.sizes, {});
         !fine)
