@@ -1,10 +1,9 @@
 #include "hostlink/protocol.h"
 
+#include "hostlink/protocol_fields.h"
 #include "net/json.h"
 
 #include <boost/json/serialize.hpp>
-
-#include <algorithm>
 
 namespace baton::hostlink {
 
@@ -13,119 +12,10 @@ using net::Fields;
 
 namespace {
 
-constexpr std::int64_t longest_ms = 24LL * 3600 * 1000;
-constexpr std::int64_t most_mib = 1LL << 30; // 1 PiB
-constexpr std::size_t longest_text = 64 * 1024;
-
 template <class... Ts>
 struct Overloaded : Ts... {
     using Ts::operator()...;
 };
-
-// ---- fields with a meaning ----------------------------------------------------------------------
-
-/// Ids end up in file names, domain names and export names.
-template <class AnyId>
-AnyId id_field(Fields& fields, std::string_view name, bool may_be_empty = false) {
-    auto text = fields.text(name);
-    const bool empty_is_fine = may_be_empty && text.empty();
-    if (fields.ok() && !empty_is_fine && !check_name("id", text))
-        fields.refuse(name, "is no id: 1 to 63 of a-z, 0-9, '.' and '-'");
-    return AnyId(fields.ok() ? std::move(text) : std::string());
-}
-
-std::string short_text(Fields& fields, std::string_view name, std::size_t most = longest_text) {
-    auto text = fields.text(name);
-    if (text.size() > most)
-        fields.refuse(name, "is too long");
-    return text;
-}
-
-Mebibytes size_field(Fields& fields, std::string_view name, std::int64_t least) {
-    return Mebibytes(fields.integer(name, least, most_mib));
-}
-
-std::chrono::milliseconds time_field(Fields& fields, std::string_view name) {
-    return std::chrono::milliseconds(fields.integer(name, 0, longest_ms));
-}
-
-WallTime wall_field(Fields& fields, std::string_view name) {
-    return WallTime(std::chrono::milliseconds(fields.integer(name, 0, 253'402'300'799'000)));
-}
-
-bool is_ipv4(std::string_view text) {
-    int parts = 0;
-    while (parts < 4) {
-        const auto end = std::min(text.find('.'), text.size());
-        const auto part = text.substr(0, end);
-        if (part.empty() || part.size() > 3 ||
-            part.find_first_not_of("0123456789") != std::string_view::npos ||
-            (part.size() > 1 && part[0] == '0') || std::stoi(std::string(part)) > 255)
-            return false;
-        ++parts;
-        if (end == text.size())
-            return parts == 4;
-        text.remove_prefix(end + 1);
-    }
-    return false;
-}
-
-std::string address_field(Fields& fields, std::string_view name, bool may_be_empty = false) {
-    auto text = fields.text(name);
-    if (fields.ok() && !is_ipv4(text) && !(may_be_empty && text.empty()))
-        fields.refuse(name, "is no IPv4 address");
-    return text;
-}
-
-Endpoint endpoint_field(Fields& fields, std::string_view name) {
-    const auto& object = fields.object(name);
-    if (!fields.ok())
-        return {};
-    Fields inner(object, std::string(name));
-    // A desktop that is only just starting has no screen yet.
-    Endpoint endpoint{address_field(inner, "address", true), inner.port("port")};
-    if (const auto fine = inner.finish(); !fine)
-        fields.refuse(name, "is no endpoint: " + fine.error().what);
-    return endpoint;
-}
-
-json::object to_json(const Endpoint& endpoint) {
-    return {{"address", endpoint.address}, {"port", endpoint.port}};
-}
-
-std::int64_t in_ms(WallTime time) {
-    return time.time_since_epoch().count();
-}
-
-// ---- desktops -----------------------------------------------------------------------------------
-
-json::object to_json(const DesktopInfo& info) {
-    return {{"id", info.id.value},
-            {"session", info.session.value},
-            {"image", info.image.value},
-            {"memory_mib", info.memory.count},
-            {"running", info.running},
-            {"guest_ready", info.guest_ready},
-            {"desk_attached", info.desk_attached},
-            {"desk_fence", info.desk_fence.value},
-            {"screen", to_json(info.screen)}};
-}
-
-Result<DesktopInfo> desktop_from_json(const json::object& object) {
-    Fields fields(object, "desktop");
-    DesktopInfo info;
-    info.id = id_field<DesktopId>(fields, "id");
-    info.session = id_field<SessionId>(fields, "session", true);
-    info.image = id_field<OsImageId>(fields, "image", true);
-    info.memory = size_field(fields, "memory_mib", 0);
-    info.running = fields.truth("running");
-    info.guest_ready = fields.truth("guest_ready");
-    info.desk_attached = fields.truth("desk_attached");
-    info.desk_fence = FencingNumber{fields.natural("desk_fence")};
-    info.screen = endpoint_field(fields, "screen");
-    BATON_TRY(fields.finish());
-    return info;
-}
 
 // ---- calls --------------------------------------------------------------------------------------
 
@@ -263,24 +153,6 @@ Result<Call> call_from_json(const std::string& method, const json::object& param
                     "update baton-hostd on it");
     BATON_TRY(fields.finish());
     return call;
-}
-
-// ---- errors -------------------------------------------------------------------------------------
-
-json::object to_json(const Error& error) {
-    return {{"code", to_string(error.code)}, {"what", error.what}, {"hint", error.hint}};
-}
-
-Error error_from_json(Fields& fields, std::string_view name) {
-    const auto& object = fields.object(name);
-    if (!fields.ok())
-        return {};
-    Fields inner(object, std::string(name));
-    Error error{errc_from_string(inner.text("code")), inner.text("what"), inner.text_or("hint", ""),
-                0};
-    if (const auto fine = inner.finish(); !fine)
-        fields.refuse(name, "is no error: " + fine.error().what);
-    return error;
 }
 
 // ---- messages -----------------------------------------------------------------------------------
@@ -463,56 +335,6 @@ Result<FromController> decode_from_controller(std::string_view text) {
     }
     BATON_TRY(fields.finish());
     return said;
-}
-
-// ---- results ------------------------------------------------------------------------------------
-
-json::object to_json(const handoff::Started& started) {
-    return {{"screen", to_json(started.screen)}, {"memory_mib", started.memory.count}};
-}
-
-Result<handoff::Started> started_from_json(const json::object& object) {
-    Fields fields(object, "start");
-    handoff::Started started;
-    started.screen = endpoint_field(fields, "screen");
-    started.memory = size_field(fields, "memory_mib", 1);
-    BATON_TRY(fields.finish());
-    return started;
-}
-
-json::object to_json(const handoff::MountReport& report) {
-    return {{"free_bytes", report.free_bytes}};
-}
-
-Result<handoff::MountReport> mount_report_from_json(const json::object& object) {
-    Fields fields(object, "attach");
-    handoff::MountReport report;
-    report.free_bytes = fields.integer("free_bytes", 0);
-    BATON_TRY(fields.finish());
-    return report;
-}
-
-json::object to_json(const std::vector<DesktopInfo>& desktops) {
-    json::array list;
-    for (const auto& info : desktops)
-        list.push_back(to_json(info));
-    return {{"desktops", std::move(list)}};
-}
-
-Result<std::vector<DesktopInfo>> desktops_from_json(const json::object& object) {
-    Fields fields(object, "list");
-    const auto& array = fields.array("desktops");
-    BATON_TRY(fields.finish());
-    std::vector<DesktopInfo> desktops;
-    for (const auto& value : array) {
-        if (!value.is_object())
-            return fail(Errc::invalid_argument, "list: a desktop is no object");
-        auto info = desktop_from_json(value.get_object());
-        if (!info)
-            return tl::unexpected(info.error().in("list"));
-        desktops.push_back(std::move(*info));
-    }
-    return desktops;
 }
 
 } // namespace baton::hostlink
