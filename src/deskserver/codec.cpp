@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <ctime>
 
 namespace baton::deskserver {
 
@@ -110,9 +111,10 @@ json::value to_json(WallTime time) {
     if (time == WallTime{})
         return nullptr;
     const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-    return json::value(fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                                   fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
-                                   (time - seconds).count()));
+    return json::value(
+        fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                    fmt::gmtime(static_cast<std::time_t>(seconds.time_since_epoch().count())),
+                    (time - seconds).count()));
 }
 
 Result<WallTime> time_from(std::string_view text) {
