@@ -1,5 +1,6 @@
 #include "player/assemble.h"
 
+#include "player/base.h"
 #include "player/masks.h"
 #include "player/mounts.h"
 #include "player/own_files.h"
@@ -49,6 +50,7 @@ class Assembler {
     Result<void> hardware();
     Result<void> memory_folders();
     Result<void> take_desk();
+    [[nodiscard]] std::vector<std::string> notes() const;
     Result<void> persons_paths();
     Result<void> own_files();
     Result<void> enter();
@@ -210,6 +212,11 @@ Result<void> Assembler::take_desk() {
     return attach(desk_, root_.get(), stage + "/desk");
 }
 
+std::vector<std::string> Assembler::notes() const {
+    return left_behind(desk_.get(), blueprint_.base,
+                       contents_of(root_.get(), stage + "/var-lib-dpkg/status").value_or(""));
+}
+
 /// A folder to mount on, made where it is missing, never through a link.
 Result<void> Assembler::mount_point(const std::string& path) {
     if (path.find('/', 1) == std::string::npos)
@@ -329,7 +336,7 @@ Result<void> raise_loopback() {
 
 } // namespace
 
-Result<void> assemble(Channel& channel, const Blueprint& blueprint) {
+Result<std::vector<std::string>> assemble(Channel& channel, const Blueprint& blueprint) {
     Assembler assembler(channel, blueprint);
     ::umask(0);
     BATON_TRY(assembler.begin());
@@ -339,11 +346,12 @@ Result<void> assemble(Channel& channel, const Blueprint& blueprint) {
         BATON_TRY(raise_loopback());
     BATON_TRY(assembler.take_layers());
     BATON_TRY(assembler.take_desk());
+    auto notes = assembler.notes();
     BATON_TRY(assembler.persons_paths());
     BATON_TRY(assembler.own_files());
     BATON_TRY(assembler.enter());
     ::umask(022);
-    return {};
+    return notes;
 }
 
 } // namespace baton::player

@@ -169,6 +169,7 @@ Result<int> Attendant::run(bool with_terminal) {
         return tl::unexpected(started.error());
     if (const auto error = error_in(started->words))
         return tl::unexpected(*error);
+    session_.opening().done(Row::environment, "first program started");
     if (with_terminal && !started->files.empty())
         master_ = std::move(started->files.front());
     std::optional<RawTerminal> raw;

@@ -63,6 +63,24 @@ std::optional<std::string> names_in(int root, const char* path) {
     return text;
 }
 
+/// Names in a desk may be made to play tricks on a terminal.
+std::string printable(std::string_view text) {
+    std::string clean(text.substr(0, 64));
+    for (char& c : clean)
+        if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7f)
+            c = '?';
+    return clean;
+}
+
+template <class Sink>
+void each_line(std::string_view text, Sink sink) {
+    while (!text.empty()) {
+        const auto stop = std::min(text.find('\n'), text.size());
+        sink(text.substr(0, stop));
+        text.remove_prefix(std::min(stop + 1, text.size()));
+    }
+}
+
 template <class Sink>
 void each_package(std::string_view status, Sink sink) {
     std::string name;
@@ -117,6 +135,33 @@ std::vector<std::string> packages_only_in(std::string_view mine, std::string_vie
             only.push_back(name);
     });
     return only;
+}
+
+std::vector<std::string> left_behind(int desk, const std::string& base, std::string_view status) {
+    constexpr std::size_t most_named = 8;
+    std::vector<std::string> notes;
+    auto bases = open_folder_beneath(desk, "cow", "the desk");
+    if (!bases || open_folder_beneath(bases->get(), base, "the desk"))
+        return notes; // a new desk, or this base is known
+    const auto names = names_in(bases->get(), ".").value_or("");
+    each_line(names, [&](std::string_view name) {
+        auto other = open_folder_beneath(
+            bases->get(), std::string(name) + "/var/over/lib-dpkg/upper", "the desk");
+        if (name.starts_with('.') || !other)
+            return;
+        const auto only =
+            packages_only_in(contents_of(other->get(), "status").value_or(""), status);
+        if (only.empty())
+            return;
+        std::string list;
+        for (std::size_t i = 0; i < std::min(only.size(), most_named); ++i)
+            list += (i == 0 ? "" : ", ") + printable(only[i]);
+        if (only.size() > most_named)
+            list += " and " + std::to_string(only.size() - most_named) + " more";
+        notes.push_back("this is another base (" + base + "): what was installed over " +
+                        printable(name) + " is set aside until it is there again: " + list);
+    });
+    return notes;
 }
 
 } // namespace baton::player

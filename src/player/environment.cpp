@@ -5,6 +5,8 @@
 #include "player/init.h"
 #include "player/mounts.h"
 
+#include <boost/json.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -54,7 +56,7 @@ Result<void> become_root_inside() {
     return {};
 }
 
-Result<void> prepare(Channel& channel, const Blueprint& blueprint) {
+Result<std::vector<std::string>> prepare(Channel& channel, const Blueprint& blueprint) {
     auto mapped = channel.receive(player_deadline);
     if (!mapped)
         return tl::unexpected(mapped.error());
@@ -62,8 +64,11 @@ Result<void> prepare(Channel& channel, const Blueprint& blueprint) {
     const auto filter = system_call_filter();
     if (!filter)
         return tl::unexpected(filter.error());
-    BATON_TRY(assemble(channel, blueprint));
-    return confine(*filter);
+    auto notes = assemble(channel, blueprint);
+    if (!notes)
+        return notes;
+    BATON_TRY(confine(*filter));
+    return notes;
 }
 
 [[noreturn]] void live(const Channel& outer, const Blueprint& blueprint,
@@ -73,8 +78,9 @@ Result<void> prepare(Channel& channel, const Blueprint& blueprint) {
     if (!channel)
         ::_exit(1);
     const auto done = prepare(*channel, blueprint);
-    const auto told =
-        channel->send(done ? boost::json::object{{"ready", true}} : to_words(done.error()));
+    const auto told = channel->send(
+        done ? boost::json::object{{"ready", true}, {"notes", boost::json::value_from(*done)}}
+             : to_words(done.error()));
     if (!done || !told)
         ::_exit(1);
     run_init(std::move(*channel), blueprint.owner);
@@ -164,13 +170,13 @@ Result<void> Environment::give_desk(const Descriptor& mount) {
     return channel_.send({{"desk", true}}, {mount.get()});
 }
 
-Result<void> Environment::wait_ready(std::chrono::milliseconds deadline) {
+Result<std::vector<std::string>> Environment::wait_ready(std::chrono::milliseconds deadline) {
     auto message = channel_.receive(deadline);
     if (!message)
         return tl::unexpected(message.error());
     if (const auto error = error_in(message->words))
         return tl::unexpected(*error);
-    return {};
+    return boost::json::value_to<std::vector<std::string>>(message->words.at("notes"));
 }
 
 Result<std::int64_t> Environment::run(const Program& program, const std::vector<int>& files) {

@@ -38,8 +38,8 @@ class Environment {
     /// The mounted desk. Its owners are mapped here.
     Result<void> give_desk(const Descriptor& mount);
 
-    /// Waits until it is assembled, or says why not.
-    Result<void> wait_ready(std::chrono::milliseconds deadline);
+    /// Waits until it is assembled, or says why not. Gives notes for the person.
+    Result<std::vector<std::string>> wait_ready(std::chrono::milliseconds deadline);
 
     /// Asks for a program; what becomes of it is heard over channel(). `files`: its standard input,
     /// output and error. A terminal among them is replaced by one of the desk's own.

@@ -95,6 +95,7 @@ struct Launch {
         sigset_t none;
         sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
         std::vector<gid_t> groups(account.groups.begin(), account.groups.end());
         if (::setgroups(groups.size(), groups.data()) == 0 &&
             ::setresgid(account.gid, account.gid, account.gid) == 0 &&

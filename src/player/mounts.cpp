@@ -141,7 +141,8 @@ Result<Descriptor> make_folder_beneath(int at, const std::string& path, const st
 std::optional<std::string> contents_of(int at, const std::string& path) {
     const Descriptor file(::openat(at, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status{};
-    if (!file.open() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+    if (!file.open() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size > 64 * 1024 * 1024)
         return std::nullopt;
     std::string text(static_cast<std::size_t>(status.st_size), '\0');
     std::size_t have = 0;

@@ -49,7 +49,8 @@ Result<Descriptor> open_folder_beneath(int at, const std::string& path, const st
 /// The same, and the missing ones are made (mode 0755).
 Result<Descriptor> make_folder_beneath(int at, const std::string& path, const std::string& what);
 
-/// Reads all of a small file below `at`; nullopt when there is none or it is no plain file.
+/// Reads all of a small file below `at` (of 64 MiB at most); nullopt when there is none or it is no
+/// plain file.
 std::optional<std::string> contents_of(int at, const std::string& path);
 
 /// Whether this kernel has all of these calls and may make them here; else Errc::unsupported says

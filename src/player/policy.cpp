@@ -187,7 +187,7 @@ void read_rest(Reader& reader, Policy& policy) {
                 if (name.empty() || name.find('/') != std::string::npos || name[0] == '.')
                     reader.refuse(*group, "hardware: \"" + name + "\" is no name in /dev or /sys");
     reader.only_keys("network", {"mode"});
-    const auto mode = parse_network(reader.text("network", "mode", "none"));
+    const auto mode = parse_network(reader.text("network", "mode", "user"));
     if (mode)
         policy.network = *mode;
     else
@@ -251,6 +251,8 @@ std::string_view to_string(Rule rule) {
 
 std::string_view to_string(Network network) {
     switch (network) {
+    case Network::user:
+        return "user";
     case Network::none:
         return "none";
     case Network::host:
@@ -260,11 +262,11 @@ std::string_view to_string(Network network) {
 }
 
 Result<Network> parse_network(std::string_view text) {
-    for (const auto network : {Network::none, Network::host})
+    for (const auto network : {Network::user, Network::none, Network::host})
         if (text == to_string(network))
             return network;
     return fail(Errc::invalid_argument, "the network \"" + std::string(text) + "\" is unknown",
-                "there are none and host");
+                "there are user, none and host");
 }
 
 } // namespace baton::player

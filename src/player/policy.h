@@ -20,7 +20,7 @@ enum class Rule : std::uint8_t {
     absent,        ///< not there
 };
 
-enum class Network : std::uint8_t { none, host };
+enum class Network : std::uint8_t { user, none, host };
 
 struct MemoryFolder {
     unsigned mode = 0755;
@@ -46,7 +46,7 @@ struct Policy {
     Masks masks;
     std::vector<std::string> devices; ///< names in /dev
     std::vector<std::string> sys;     ///< folders of /sys
-    Network network = Network::none;
+    Network network = Network::user;
     std::string remember; ///< a folder; empty: nothing is remembered
     std::string from;     ///< the file it was read from; empty: built in
     bool operator==(const Policy&) const = default;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::chrono::milliseconds assembling{60'000};
 constexpr std::chrono::milliseconds letting_go{60'000};
+constexpr std::chrono::milliseconds network_up{10'000};
 
 /// 32 hex digits, as machine-id(5): the desk's own, the same wherever it is open.
 std::string machine_id_of(const DeskId& id) {
@@ -33,6 +34,7 @@ Result<Session> Session::open(const PlayOrder& order) {
     Session session;
     if (auto loaded = session.load(order); !loaded) {
         // nobody was inside yet: what was taken is given back at once
+        session.network_ = UserNetwork();
         session.environment_.reset();
         if (session.desk_)
             (void)session.desk_->give_back(letting_go);
@@ -52,7 +54,9 @@ Result<void> Session::load(const PlayOrder& order) {
     if (!base)
         return tl::unexpected(base.error());
     blueprint_.base = *base;
-    blueprint_.resolver = contents_of(readable.get(), "etc/resolv.conf").value_or("");
+    const auto resolver = resolver_for(contents_of(readable.get(), "etc/resolv.conf").value_or(""),
+                                       order.policy.network);
+    blueprint_.resolver = resolver.text;
     HoldOrder hold{order.desk, holder_name(), order.break_lease, order.policy.remember, order.note};
     auto desk = HeldDesk::open(hold);
     if (!desk)
@@ -78,6 +82,14 @@ Result<void> Session::load(const PlayOrder& order) {
     opening_.done(Row::image, "loop device");
     BATON_TRY(environment_->map_ids(*ids));
     BATON_TRY(environment_->give_layers(readable.get(), blueprint_.layers));
+    if (order.policy.network == Network::user) {
+        auto network = UserNetwork::start(pasta_command(order.publish, resolver.forward),
+                                          environment_->init());
+        if (network)
+            network_ = std::move(*network);
+        else
+            order.note(network.error().message());
+    }
     opening_.done(Row::layer, "users mapped, layers of the base");
     BATON_TRY(desk_->take_lease());
     opening_.done(Row::image, "lease, durable");
@@ -89,13 +101,23 @@ Result<void> Session::load(const PlayOrder& order) {
     opening_.done(Row::image, "file system");
     BATON_TRY(environment_->give_desk(*mount));
     mount->reset();
-    BATON_TRY(environment_->wait_ready(assembling));
+    const auto notes = environment_->wait_ready(assembling);
+    if (!notes)
+        return tl::unexpected(notes.error());
+    for (const auto& note : *notes)
+        order.note(note);
     opening_.done(Row::layer, "overlays, masks, devices, root");
+    if (network_.running()) {
+        if (auto up = network_.wait_ready(network_up); !up)
+            order.note(up.error().message());
+        opening_.done(Row::layer, "network");
+    }
     return {};
 }
 
 Result<void> Session::close(std::chrono::milliseconds grace) {
     closing_ = Timings();
+    network_ = UserNetwork();
     BATON_TRY(environment_->end(grace));
     closing_.done(Row::environment, "programs ended");
     environment_.reset();

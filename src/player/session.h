@@ -3,6 +3,7 @@
 #include "player/environment.h"
 #include "player/held_desk.h"
 #include "player/timings.h"
+#include "player/user_network.h"
 
 #include <functional>
 #include <memory>
@@ -17,7 +18,8 @@ struct PlayOrder {
     Policy policy;             ///< with the network as asked for
     std::string pc_root = "/"; ///< the system that the desk is laid over
     bool break_lease = false;
-    std::span<char> arguments; ///< see Environment::make
+    std::vector<std::string> publish; ///< ports, as pasta_command takes them
+    std::span<char> arguments;        ///< see Environment::make
     std::function<void(const std::string&)> note = [](const std::string&) {};
 };
 
@@ -51,6 +53,7 @@ class Session {
     Timings closing_;
     std::optional<HeldDesk> desk_;
     std::optional<Environment> environment_; ///< ends before the desk is given back
+    UserNetwork network_;                    ///< ends before the environment
 };
 
 } // namespace baton::player

@@ -30,6 +30,7 @@ struct Options {
     std::vector<std::string> command;
     std::string user;
     std::string network;
+    std::vector<std::string> publish;
     std::string policy;
     std::string pc_root = "/";
     std::string explain;
@@ -69,6 +70,7 @@ int play(const Options& options, player::Policy policy, std::span<char> argument
     order.policy = std::move(policy);
     order.pc_root = options.pc_root;
     order.break_lease = options.break_lease;
+    order.publish = options.publish;
     order.arguments = arguments;
     if (!options.quiet)
         order.note = [](const std::string& text) { fmt::print(stderr, "baton-play: {}\n", text); };
@@ -110,7 +112,10 @@ int main(int argc, char** argv) {
     app.add_option("COMMAND", options.command,
                    "behind --: the program and its arguments; without it, a login shell");
     app.add_option("--user", options.user, "who to be inside; without it, the desk's owner");
-    app.add_option("--net", options.network, "none or host; see docs/player.md");
+    app.add_option("--net", options.network, "user, none or host; see docs/player.md");
+    app.add_option("--publish", options.publish,
+                   "a port inside to be reached on the PC: [ADDRESS/]PORT[:PORT]; may be repeated")
+        ->allow_extra_args(false);
     app.add_option("--policy", options.policy,
                    "a policy instead of /etc/baton/player.toml or the one built in");
     app.add_option("--pc-root", options.pc_root, "the system to lay the desk over")
@@ -137,6 +142,13 @@ int main(int argc, char** argv) {
                 return complain(network.error());
             policy->network = *network;
         }
+        for (const auto& port : options.publish)
+            if (const auto sound = player::check_publish(port); !sound)
+                return complain(sound.error());
+        if (!options.publish.empty() && policy->network != player::Network::user)
+            return complain(Error{Errc::invalid_argument,
+                                  "only a network of its own has ports to publish",
+                                  "leave out --publish, or say --net user", 0});
         if (!options.explain.empty())
             return explain(options, *policy);
         if (options.desk.empty())

@@ -6,6 +6,7 @@
 #include "player/id_range.h"
 #include "player/policy.h"
 #include "player/program.h"
+#include "player/user_network.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -178,6 +179,21 @@ TEST(PlayerConfine, KeepsWhatIsTheDesksAndNothingOfThePc) {
     const auto filter = system_call_filter();
     ASSERT_TRUE(filter);
     EXPECT_EQ(filter->size() % 8, 0U);
+}
+
+TEST(PlayerNetwork, PastaIsKeptOffThePcsLoopback) {
+    const auto plain = pasta_command({}, "").words;
+    EXPECT_THAT(plain, Contains("--no-map-gw"));
+    EXPECT_THAT(plain, testing::IsSupersetOf({"-t", "none", "-u", "-T", "-U"}));
+    const auto published = pasta_command({"127.0.0.1/8080:80", "9000"}, "169.254.0.53").words;
+    EXPECT_THAT(published, testing::IsSupersetOf({"127.0.0.1/8080:80", "9000", "--dns-forward"}));
+    for (const char* sound : {"80", "8080:80", "127.0.0.1/8080:80"})
+        EXPECT_TRUE(check_publish(sound)) << sound;
+    for (const char* wrong : {"", "0", "65536", "80:", "80:x", "/80", "a b/80", "none", "80,90"})
+        EXPECT_FALSE(check_publish(wrong)) << wrong;
+    EXPECT_EQ(resolver_for("nameserver 9.9.9.9\n", Network::user).text, "nameserver 9.9.9.9\n");
+    EXPECT_EQ(resolver_for("nameserver 127.0.0.53\n", Network::user).forward, "169.254.0.53");
+    EXPECT_EQ(resolver_for("nameserver 127.0.0.53\n", Network::none).text, "");
 }
 
 TEST(PlayerProgram, TravelsWhole) {

@@ -26,6 +26,7 @@ class Playing(PlayerTest):
         self.assertEqual(self.play(desk, "/bin/sh", "-c", "kill -TERM $$").returncode, 128 + signal.SIGTERM)
         self.assertEqual(self.play(desk, "no-such-program").returncode, 125)
         self.assertIn("no program no-such-program", self.play(desk, "no-such-program").stderr)
+        self.assertEqual(self.inside(desk, "grep SigIgn /proc/self/status").split()[1], "0" * 16)
         self.assertEqual(loops_of(desk), [])
         self.check(desk)
 
