@@ -39,7 +39,7 @@ lab: build
 	@lab/lab $(ARGS)
 
 bench: build
-	@tools/setup run lab test
+	@tools/setup run lab test bench
 	@bench/run --build $(BUILD) $(if $(NAME),--name $(NAME)) $(ARGS)
 
 lint:

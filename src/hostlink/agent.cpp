@@ -66,6 +66,15 @@ class HostAgent : public Agent, private Bench {
         });
     }
 
+    void report(monitor::Reading reading) override {
+        ports_.clock.post([life = life_, reading = std::move(reading)]() mutable {
+            auto* agent = *life;
+            if (agent == nullptr || !agent->link_ || !agent->link_->welcomed)
+                return;
+            agent->say_sampled(std::move(reading));
+        });
+    }
+
   private:
     struct Link {
         std::shared_ptr<net::WebSocket> socket;
@@ -137,6 +146,20 @@ class HostAgent : public Agent, private Bench {
     void say(const FromHost& message) {
         if (link_)
             link_->socket->send(encode(message));
+    }
+
+    void say_sampled(monitor::Reading reading) {
+        Sampled sampled{std::move(reading)};
+        std::string text = encode(sampled);
+        if (text.size() > max_message) { // some thousand desktops: their sums are what counts
+            for (monitor::DesktopReading& desktop : sampled.reading.desktops) {
+                desktop.rates.disks.clear();
+                desktop.rates.interfaces.clear();
+            }
+            text = encode(sampled);
+        }
+        if (text.size() <= max_message)
+            link_->socket->send(std::move(text));
     }
 
     void close_link(Error why) {

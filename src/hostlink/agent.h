@@ -2,6 +2,7 @@
 
 #include "handoff/ports.h"
 #include "hypervisor/hypervisor.h"
+#include "monitor/rates.h"
 #include "net/http.h"
 #include "osimage/manifest.h"
 
@@ -49,8 +50,8 @@ struct LinkEnd {
 /// (only its answer is lost), what has not begun is dropped, and a call that is repeated on the
 /// next link finds what the first one left. stop() ends what is under way for its desktop.
 ///
-/// Thread rules: serve() from any thread. To be destroyed on the executor or after its end, with
-/// no work left in Workers.
+/// Thread rules: serve() and report() from any thread. To be destroyed on the executor or after its
+/// end, with no work left in Workers.
 class Agent {
   public:
     static std::unique_ptr<Agent> make(const AgentPorts& ports, AgentSettings settings);
@@ -60,6 +61,10 @@ class Agent {
     /// once, on the executor. A link that is still there is closed.
     virtual void serve(std::shared_ptr<net::WebSocket> link,
                        std::function<void(LinkEnd)> ended) = 0;
+
+    /// Tells the controller what the monitor has read; without a link to it nobody is told. Any
+    /// thread.
+    virtual void report(monitor::Reading reading) = 0;
 };
 
 } // namespace baton::hostlink

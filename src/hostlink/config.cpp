@@ -40,6 +40,18 @@ class Reader {
         }
     }
 
+    void milliseconds(const std::string& table, const std::string& key, std::int64_t least,
+                      std::int64_t most, std::chrono::milliseconds& into) {
+        const auto* node = find(table, key);
+        if (node == nullptr)
+            return;
+        const auto value = node->value_exact<std::int64_t>();
+        if (value && *value >= least && *value <= most)
+            into = std::chrono::milliseconds(*value);
+        else
+            wrong(table, key, *node, fmt::format("must be {} to {} milliseconds", least, most));
+    }
+
     /// `read` turns the text into a value, or says what is wrong with it.
     template <class Read, class T>
     bool as(const std::string& table, const std::string& key, Read read, T& into) {
@@ -124,6 +136,13 @@ Result<std::string> absolute_path(const std::string& text) {
     return text;
 }
 
+Result<std::string> listen_address(const std::string& text) {
+    const auto where = net::parse_where("http://" + text);
+    if (!where || where->kind != net::Where::Kind::http || text.find(':') == std::string::npos)
+        return fail(Errc::invalid_argument, "must be an address and a port: 127.0.0.1:9178");
+    return text;
+}
+
 void read_network(Reader& reader, HostConfig& config) {
     DesktopNetwork network;
     const bool subnet = reader.as("network", "subnet", parse_subnet, network.subnet);
@@ -176,6 +195,10 @@ Result<HostConfig> parse_host_config(std::string_view text, const std::string& f
     if (config.images_folder.empty())
         config.images_folder = config.state_directory + "/images";
     read_network(reader, config);
+    reader.flag("monitor", "enabled", config.monitor);
+    reader.milliseconds("monitor", "interval_ms", 100, 60'000, config.monitor_interval);
+    reader.milliseconds("monitor", "guest_interval_ms", 1'000, 600'000, config.guest_interval);
+    reader.as("monitor", "metrics", listen_address, config.metrics);
     if (reader.text("log", "level", config.log_level)) {
         constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
         if (std::find(levels.begin(), levels.end(), config.log_level) == levels.end())

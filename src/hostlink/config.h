@@ -4,6 +4,7 @@
 #include "model/error.h"
 #include "model/size.h"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,14 @@ struct HostConfig {
     /// card, unless...
     std::optional<DesktopNetwork> network;
     std::string existing_bridge; ///< [network] existing_bridge: made and served by somebody else
+
+    bool monitor = true; ///< [monitor] enabled
+    /// [monitor] interval_ms: how often usage is measured and told
+    std::chrono::milliseconds monitor_interval{1'000};
+    /// [monitor] guest_interval_ms: how often guests are asked for their memory
+    std::chrono::milliseconds guest_interval{10'000};
+    /// [monitor] metrics = "127.0.0.1:9178": where Prometheus finds /metrics; empty: nowhere
+    std::string metrics;
 
     std::string log_level = "info"; ///< [log] level
 

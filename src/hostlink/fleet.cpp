@@ -56,6 +56,10 @@ class Links : public HostFleet {
 
     void set_events(handoff::FleetEvents& events) override { events_ = &events; }
 
+    void on_reading(std::function<void(monitor::Reading)> told) override {
+        told_reading_ = std::move(told);
+    }
+
     bool accept(const net::Request& request, std::shared_ptr<net::WebSocket> socket) override {
         if (request.path != target)
             return false;
@@ -172,21 +176,38 @@ class Links : public HostFleet {
         }
         if (!link->facts)
             return drop(link, "its first words were no hello");
-        std::visit(Overloaded{[](const Hello&) {}, [&](Reply& reply) { replied(*link, reply); },
-                              [&](const DesktopGone& gone) {
-                                  where_.erase(gone.desktop);
-                                  if (events_ != nullptr)
-                                      events_->on_desktop_gone(link->host, gone.desktop, gone.why);
-                              },
-                              [&](const PersonAnswered& answered) {
-                                  if (may_speak_for(*link, answered.desktop))
-                                      events_->on_answer(answered.desktop, answered.now);
-                              },
-                              [&](const PersonLoggedOut& out) {
-                                  if (may_speak_for(*link, out.desktop))
-                                      events_->on_logged_out(out.desktop);
-                              }},
-                   *message);
+        std::visit(
+            Overloaded{[](const Hello&) {}, [&](Reply& reply) { replied(*link, reply); },
+                       [&](const DesktopGone& gone) {
+                           where_.erase(gone.desktop);
+                           if (events_ != nullptr)
+                               events_->on_desktop_gone(link->host, gone.desktop, gone.why);
+                       },
+                       [&](const PersonAnswered& answered) {
+                           if (may_speak_for(*link, answered.desktop))
+                               events_->on_answer(answered.desktop, answered.now);
+                       },
+                       [&](const PersonLoggedOut& out) {
+                           if (may_speak_for(*link, out.desktop))
+                               events_->on_logged_out(out.desktop);
+                       },
+                       [&](Sampled& sampled) { take_reading(*link, std::move(sampled.reading)); }},
+            *message);
+    }
+
+    void take_reading(const Link& link, monitor::Reading reading) {
+        reading.host = link.host;
+        reading.address = link.facts->address;
+        for (monitor::DesktopReading& desktop : reading.desktops) {
+            const auto where = where_.find(desktop.who.desktop);
+            if (where != where_.end() && where->second == link.host)
+                continue;
+            // a VM that is not Baton's, or one that another host has: nobody's session
+            desktop.who.desktop = {};
+            desktop.who.session = {};
+        }
+        if (told_reading_)
+            told_reading_(std::move(reading));
     }
 
     void welcome(const LinkPtr& link, const Hello& hello) {
@@ -367,6 +388,7 @@ class Links : public HostFleet {
     const Admit admit_;
     const FleetSettings settings_;
     handoff::FleetEvents* events_ = nullptr;
+    std::function<void(monitor::Reading)> told_reading_;
     std::shared_ptr<Links*> life_ = std::make_shared<Links*>(this);
     std::vector<LinkPtr> greeting_;
     std::map<HostId, LinkPtr> links_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "handoff/ports.h"
+#include "monitor/rates.h"
 #include "net/http.h"
 
 #include <chrono>
@@ -33,6 +34,10 @@ class HostFleet : public handoff::Fleet {
 
     static std::unique_ptr<HostFleet> make(handoff::Clock& clock, Admit admit,
                                            FleetSettings settings = {});
+
+    /// Told what the hosts' monitors have read, on the executor. A host speaks for itself alone,
+    /// and names only desktops that are on it. Before the first accept().
+    virtual void on_reading(std::function<void(monitor::Reading)> told) = 0;
 
     /// Before the first accept(). Must outlive the fleet.
     virtual void set_events(handoff::FleetEvents& events) = 0;

@@ -1,6 +1,7 @@
 #include "hostlink/protocol.h"
 
 #include "hostlink/protocol_fields.h"
+#include "monitor/codec.h"
 #include "net/json.h"
 
 #include <boost/json/serialize.hpp>
@@ -250,6 +251,11 @@ std::string encode(const FromHost& said) {
                        auto object = message("logged_out");
                        object["desktop"] = out.desktop.value;
                        return object;
+                   },
+                   [](const Sampled& sampled) {
+                       auto object = message("sampled");
+                       object["reading"] = monitor::to_json(sampled.reading);
+                       return object;
                    }},
         said));
 }
@@ -298,6 +304,12 @@ Result<FromHost> decode_from_host(std::string_view text) {
         said = PersonAnswered{std::move(desktop), fields.truth("now")};
     } else if (type == "logged_out") {
         said = PersonLoggedOut{id_field<DesktopId>(fields, "desktop")};
+    } else if (type == "sampled") {
+        auto reading = monitor::reading_from_json(fields.object("reading"));
+        BATON_TRY(fields.finish());
+        if (!reading)
+            return tl::unexpected(reading.error());
+        said = Sampled{std::move(*reading)};
     } else {
         fields.refuse("type", "is none that a host says");
     }

@@ -3,6 +3,7 @@
 #include "handoff/ports.h"
 #include "model/error.h"
 #include "model/types.h"
+#include "monitor/rates.h"
 
 #include <boost/json/object.hpp>
 
@@ -57,7 +58,13 @@ struct PersonLoggedOut {
     bool operator==(const PersonLoggedOut&) const = default;
 };
 
-using FromHost = std::variant<Hello, Reply, DesktopGone, PersonAnswered, PersonLoggedOut>;
+/// Usage of the host and its desktops, once in every interval of its monitor.
+struct Sampled {
+    monitor::Reading reading;
+    bool operator==(const Sampled&) const = default;
+};
+
+using FromHost = std::variant<Hello, Reply, DesktopGone, PersonAnswered, PersonLoggedOut, Sampled>;
 
 // ---- what the controller says -------------------------------------------------------------------
 

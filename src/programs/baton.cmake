@@ -7,7 +7,7 @@ baton_program(baton
         osimage
         net
         deskserver
-    LIBRARIES CLI11::CLI11 fmt::fmt Boost::json)
+    LIBRARIES CLI11::CLI11 fmt::fmt Boost::json baton_top_command)
 
 # recipes are found beside the programs: bin/../share/baton/recipes, in the build folder as where it is installed
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/share/baton")

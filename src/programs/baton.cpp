@@ -1,6 +1,7 @@
 /// `baton`: the command line. Parsing and wiring only; the commands are in baton/*.cpp.
 #include "model/exit_status.h"
 #include "programs/baton/commands.h"
+#include "programs/baton_top/top.h"
 
 #include <fmt/format.h>
 
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
     baton::cli::add_os(app);
     baton::cli::add_plan(app);
     baton::cli::add_site(app);
+    baton::cli::add_top(app);
     baton::cli::add_login(app);
     baton::cli::add_completion(app);
 

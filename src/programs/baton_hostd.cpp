@@ -15,7 +15,7 @@ using baton::exit_status;
 int main(int argc, char** argv) {
     CLI::App app{"Baton's host agent: starts and stops desktops on this machine for a controller."};
     app.name("baton-hostd");
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);
     app.set_version_flag("--version", "baton-hostd 0.1.0");
 
     baton::hostd::JoinOptions options;
@@ -37,13 +37,38 @@ int main(int argc, char** argv) {
     auto* run = app.add_subcommand("run", "Serve the controller until SIGTERM");
     run->add_option("--config", config, "The configuration")->capture_default_str();
 
+    bool monitor_only = false;
+    baton::hostd::MonitorOptions monitor;
+    auto* alone = app.add_flag("--monitor-only", monitor_only,
+                               "Measure this host and its VMs without a controller, and serve "
+                               "/metrics and /v1/readings");
+    app.add_option("--libvirt", monitor.libvirt_uri,
+                   "libvirt's URI (default: $LIBVIRT_DEFAULT_URI, or qemu:///system)")
+        ->needs(alone);
+    app.add_option("--listen", monitor.listen, "ADDRESS:PORT; port 0: any free one")
+        ->needs(alone)
+        ->capture_default_str();
+    app.add_option("--interval-ms", monitor.interval_ms, "How often usage is measured")
+        ->needs(alone)
+        ->check(CLI::Range(100, 60'000))
+        ->capture_default_str();
+    app.add_option("--guest-interval-ms", monitor.guest_interval_ms,
+                   "How often guests are asked for their memory")
+        ->needs(alone)
+        ->check(CLI::Range(1'000, 600'000))
+        ->capture_default_str();
+
     try {
         app.parse(argc, argv);
+        if (monitor_only == !app.get_subcommands().empty())
+            throw CLI::RequiredError("One of join, run and --monitor-only");
     } catch (const CLI::ParseError& error) {
         const int status = app.exit(error);
         return status == 0 ? 0 : exit_status(Errc::invalid_argument);
     }
     const auto act = [&]() -> baton::Result<void> {
+        if (monitor_only)
+            return baton::hostd::monitor_only(monitor);
         if (run->parsed())
             return baton::hostd::run(config);
         if (!memory.empty()) {

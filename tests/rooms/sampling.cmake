@@ -6,3 +6,5 @@ set_tests_properties(sampling_libvirt_test PROPERTIES RUN_SERIAL TRUE)
 add_test(NAME sampling_libvirt_session_test COMMAND "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --session --
     $<TARGET_FILE:sampling_libvirt_test> --gtest_filter=BesideLibvirt.Follows*:BesideLibvirt.Asks*)
 set_tests_properties(sampling_libvirt_session_test PROPERTIES LABELS integration TIMEOUT 300 RUN_SERIAL TRUE)
+baton_script_test(monitor_alone_test KIND integration TIMEOUT 300
+    COMMAND "${CMAKE_SOURCE_DIR}/tests/integration/monitor_alone_test")

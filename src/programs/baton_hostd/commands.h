@@ -3,7 +3,9 @@
 #include "model/error.h"
 #include "model/size.h"
 
+#include <cstdint>
 #include <optional>
+#include <signal.h>
 #include <string>
 
 /// The two things that baton-hostd does.
@@ -23,6 +25,24 @@ Result<void> join(const JoinOptions& options);
 
 /// Returns when SIGTERM or SIGINT has come, or with what keeps it from starting.
 Result<void> run(const std::string& config_path);
+
+struct MonitorOptions {
+    std::string libvirt_uri; ///< empty: $LIBVIRT_DEFAULT_URI, or qemu:///system
+    std::string listen = "127.0.0.1:9178";
+    std::int64_t interval_ms = 1'000;
+    std::int64_t guest_interval_ms = 10'000;
+};
+
+/// Measures this host and its VMs and serves what it reads, without a controller, until SIGTERM or
+/// SIGINT.
+Result<void> monitor_only(const MonitorOptions& options);
+
+/// libvirt's own convention, also of virsh.
+std::string default_libvirt_uri();
+/// This machine's name without its domain.
+Result<std::string> own_name();
+/// Blocks SIGTERM and SIGINT in this thread and those that it starts; what is to be waited for.
+sigset_t block_end_signals();
 
 /// <state>/pki: ca-cert.pem, client-cert.pem and client-key.pem, where QEMU looks for them too.
 std::string pki_folder(const std::string& state_directory);

@@ -25,17 +25,6 @@ struct Joined {
     std::string authority_pem;
 };
 
-Result<std::string> own_name() {
-    std::array<char, 256> name{};
-    if (::gethostname(name.data(), name.size() - 1) != 0)
-        return fail_errno(errno, "this machine does not know its name", "give one with --name");
-    std::string text(name.data());
-    text = text.substr(0, text.find('.'));
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
 Result<Joined> ask(const net::JoinToken& token, const boost::json::object& request) {
     net::ClientSettings settings;
     settings.url = token.controller;

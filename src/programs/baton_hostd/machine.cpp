@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <cctype>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <netdb.h>
@@ -11,6 +14,32 @@
 #include <unistd.h>
 
 namespace baton::hostd {
+
+std::string default_libvirt_uri() {
+    const char* named = std::getenv("LIBVIRT_DEFAULT_URI"); // NOLINT(concurrency-mt-unsafe)
+    return named != nullptr && *named != '\0' ? named : "qemu:///system";
+}
+
+Result<std::string> own_name() {
+    std::array<char, 256> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0)
+        return fail_errno(errno, "this machine does not know its name", "give one with --name");
+    std::string text(name.data());
+    text = text.substr(0, text.find('.'));
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+sigset_t block_end_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
 
 std::string pki_folder(const std::string& state_directory) {
     return state_directory + "/pki";

@@ -10,6 +10,7 @@
 #include "net/http_text.h"
 #include "net/pki.h"
 #include "programs/baton_hostd/commands.h"
+#include "programs/baton_hostd/monitor.h"
 #include "routing/host_guard.h"
 
 #include <fmt/format.h>
@@ -87,9 +88,7 @@ Result<Identity> identity(const HostConfig& config) {
 std::string libvirt_uri(const HostConfig& config) {
     if (!config.libvirt_uri.empty())
         return config.libvirt_uri;
-    // libvirt's own convention, also of virsh
-    const char* named = std::getenv("LIBVIRT_DEFAULT_URI"); // NOLINT(concurrency-mt-unsafe)
-    return named != nullptr && *named != '\0' ? named : "qemu:///system";
+    return default_libvirt_uri();
 }
 
 Result<void> make_network(const std::string& uri, const HostConfig& config) {
@@ -166,19 +165,26 @@ void end_at_the_latest(std::chrono::seconds time) {
     }).detach();
 }
 
-sigset_t block_end_signals() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    ::signal(SIGPIPE, SIG_IGN);
-    return signals;
+/// What the monitor measures goes to the controller.
+Result<std::unique_ptr<Monitor>> start_monitor(const HostConfig& config, const Identity& own,
+                                               hostlink::Agent& agent) {
+    if (!config.monitor)
+        return nullptr;
+    MonitorSettings settings;
+    settings.collector.host = own.host;
+    settings.collector.address = config.screen_address;
+    settings.collector.libvirt_uri = libvirt_uri(config);
+    settings.collector.fast_period = config.monitor_interval;
+    settings.collector.slow_period = config.guest_interval;
+    settings.listen = config.metrics;
+    settings.told = [&agent](const monitor::Reading& reading) { agent.report(reading); };
+    return Monitor::start(std::move(settings));
 }
 
 /// Linked to the controller until a signal comes.
-void serve(const HostConfig& config, const Identity& own, hypervisor::Hypervisor& hypervisor,
-           hostlink::ImageSource& images, Acceleration acceleration, const sigset_t& signals) {
+Result<void> serve(const HostConfig& config, const Identity& own,
+                   hypervisor::Hypervisor& hypervisor, hostlink::ImageSource& images,
+                   Acceleration acceleration, const sigset_t& signals) {
     handoff::Loop loop;
     handoff::Pool quick(4);
     handoff::Pool slow(1);
@@ -204,16 +210,21 @@ void serve(const HostConfig& config, const Identity& own, hypervisor::Hypervisor
     auto dialer = hostlink::Dialer::start(*agent, [controller] {
         return net::connect_websocket(controller, std::string(hostlink::target));
     });
+    auto monitor = start_monitor(config, own, *agent);
     int signal = 0;
-    sigwait(&signals, &signal);
+    if (monitor)
+        sigwait(&signals, &signal);
     spdlog::info("ending on {}; desktops go on",
                  ::strsignal(signal)); // NOLINT(concurrency-mt-unsafe)
     end_at_the_latest(std::chrono::seconds(5));
+    if (monitor)
+        monitor->reset();
     dialer.reset();
     loop.run_and_wait([&agent] { agent.reset(); });
     quick.stop();
     slow.stop();
     loop.stop();
+    return monitor ? Result<void>{} : tl::unexpected(monitor.error());
 }
 
 } // namespace
@@ -245,8 +256,7 @@ Result<void> run(const std::string& config_path) {
         return tl::unexpected(acceleration.error());
     spdlog::info("{} offers {}, {}", own->host.value, to_string(*config->memory),
                  acceleration->kvm ? "with KVM" : "without KVM: " + acceleration->reason);
-    serve(*config, *own, **hypervisor, *images, std::move(*acceleration), signals);
-    return {};
+    return serve(*config, *own, **hypervisor, *images, std::move(*acceleration), signals);
 }
 
 } // namespace baton::hostd

@@ -206,6 +206,32 @@ TEST_F(FleetTest, AHostSpeaksForItsOwnDesktopsAlone) {
     EXPECT_THAT(heard.take(), ElementsAre("answer d-1 now"));
 }
 
+TEST_F(FleetTest, AHostMeasuresItselfAndItsOwnDesktopsAlone) {
+    std::vector<monitor::Reading> told;
+    fleet->on_reading([&](monitor::Reading reading) { told.push_back(std::move(reading)); });
+    const auto one = welcomed("host1");
+    const auto two = welcomed("host2");
+    std::optional<Result<void>> notified;
+    fleet->notify(host1, d1, "soon", 5s, true, into(notified));
+    settle();
+    monitor::Reading reading;
+    reading.host = host1;
+    reading.desktops.resize(2);
+    reading.desktops[0].who.desktop = d1;
+    reading.desktops[0].who.session = SessionId("s-1");
+    reading.desktops[1].who.name = "somebody else's";
+    say(*two, encode(FromHost(Sampled{reading})));
+    say(*one, encode(FromHost(Sampled{reading})));
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told[0].host, HostId("host2"));
+    EXPECT_TRUE(told[0].desktops[0].who.desktop.empty());
+    EXPECT_TRUE(told[0].desktops[0].who.session.empty());
+    EXPECT_EQ(told[1].host, host1);
+    EXPECT_EQ(told[1].address, "10.0.0.2");
+    EXPECT_EQ(told[1].desktops[0].who.desktop, d1);
+    EXPECT_EQ(told[1].desktops[1].who.name, "somebody else's");
+}
+
 TEST_F(FleetTest, AListComesAfterTheEventsThatItTakesIn) {
     const auto host = welcomed();
     heard.take();

@@ -129,6 +129,10 @@ folder = "/srv/images"
 subnet = "10.101.1.0/24"
 bridge = "desktops"
 name = "desks"
+[monitor]
+interval_ms = 500
+guest_interval_ms = 5000
+metrics = "127.0.0.1:9178"
 [log]
 level = "debug"
 )",
@@ -140,6 +144,10 @@ level = "debug"
     EXPECT_FALSE(config.allow_kvm);
     EXPECT_EQ(config.network, (DesktopNetwork{"desks", "desktops", *parse_subnet("10.101.1.0/24"),
                                               "10.99.0.1"})); // the controller's own address
+    EXPECT_TRUE(config.monitor);
+    EXPECT_EQ(config.monitor_interval, std::chrono::milliseconds(500));
+    EXPECT_EQ(config.guest_interval, std::chrono::seconds(5));
+    EXPECT_EQ(config.metrics, "127.0.0.1:9178");
     EXPECT_EQ(config.log_level, "debug");
 }
 
@@ -166,6 +174,8 @@ TEST(HostConfig, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(wrong(start + "[network]\nexisting_bridge = \"br0\"\nsubnet = \"10.1.1.0/24\""),
                 HasSubstr("as well"));
     EXPECT_THAT(wrong(start + "[log]\nlevel = \"loud\""), HasSubstr("debug, info"));
+    EXPECT_THAT(wrong(start + "[monitor]\ninterval_ms = 5"), HasSubstr("100 to 60000"));
+    EXPECT_THAT(wrong(start + "[monitor]\nmetrics = \"here\""), HasSubstr("127.0.0.1:9178"));
     EXPECT_THAT(wrong(start + "[libvirt]\nkvm = \"no\""), HasSubstr("true or false"));
     EXPECT_THAT(wrong("top = 1\n" + start), HasSubstr("'top' is not a key"));
 }

@@ -8,6 +8,21 @@
 namespace baton::hostlink {
 namespace {
 
+monitor::Reading reading() {
+    monitor::Reading one;
+    one.host = HostId("host1");
+    one.address = "10.0.0.2";
+    one.wall = WallTime(std::chrono::milliseconds(1'800'000'000'123));
+    one.rates.processors = 2;
+    one.rates.cpu_percent.corrected = 12.5;
+    one.desktops.resize(1);
+    one.desktops[0].wall = one.wall;
+    one.desktops[0].who.uuid = "u-1";
+    one.desktops[0].who.desktop = DesktopId("d-1");
+    one.desktops[0].rates.memory_given_bytes = 512.0 * 1024 * 1024;
+    return one;
+}
+
 const std::vector<FromHost>& host_messages() {
     static const std::vector<FromHost> all{
         Hello{1, {HostId("host1"), "10.0.0.2", 4_GiB, 2, {false, "no /dev/kvm"}, "0.1.0"}},
@@ -15,7 +30,8 @@ const std::vector<FromHost>& host_messages() {
         Reply{8, tl::unexpected(Error{Errc::timeout, "not ready", "see the console", 0})},
         DesktopGone{DesktopId("d-1"), "crashed"},
         PersonAnswered{DesktopId("d-1"), true},
-        PersonLoggedOut{DesktopId("d-1")}};
+        PersonLoggedOut{DesktopId("d-1")},
+        Sampled{reading()}};
     return all;
 }
 
