@@ -46,7 +46,10 @@ class Masker {
             return fail_errno(errno, "cannot read the folder " + at_ + "/" + relative);
         while (const auto* entry = ::readdir(entries.get())) { // NOLINT(concurrency-mt-unsafe)
             const std::string name = entry->d_name;
-            if (name != "." && name != "..")
+            // a link is seen unless it is named: what it points at is looked at where it is
+            const bool plain_link = entry->d_type == DT_LNK &&
+                                    !named(relative.empty() ? at_ : at_ + "/" + relative, name);
+            if (name != "." && name != ".." && !plain_link)
                 BATON_TRY(look(folder, relative, name));
         }
         return {};

@@ -166,6 +166,25 @@ class Playing(PlayerTest):
         play.stdout.close()
         self.check(desk)
 
+    def test_a_hundred_at_once(self):
+        first = self.desk("d0", size="64MiB")
+        desks = [first] + [self.folder / f"d{number}.desk" for number in range(1, 100)]
+        for desk in desks[1:]:
+            subprocess.run(["cp", "--sparse=always", first, desk], check=True)
+        plays = []
+        for desk in desks:
+            play = subprocess.Popen([PLAY, "--net", "none", desk, "--", "/bin/sh", "-c",
+                                     "read inside outside count < /proc/self/uid_map; echo $outside; read word"],
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.addCleanup(play.kill)
+            plays.append(play)
+        ids = [play.stdout.readline() for play in plays]
+        self.assertEqual(len(set(ids) - {""}), 100, "a range of ids for each")
+        for play in plays:
+            play.communicate("end\n", timeout=120)
+        self.assertEqual({play.returncode for play in plays}, {0})
+        self.assertEqual([desk for desk in desks if loops_of(desk)], [])
+
     def test_qemu_holds_it(self):
         desk = self.desk()
         qemu = subprocess.Popen(["qemu-io", "-f", "raw", desk], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
