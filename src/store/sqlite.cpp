@@ -38,17 +38,16 @@ Errc kind_of(int code) {
     }
 }
 
-std::string hint_of(Errc kind) {
+std::string hint_of(Errc kind, const Words& words) {
     switch (kind) {
     case Errc::full:
-        return "free some space on the file system of the state database; nothing was changed";
+        return std::string(words.full);
     case Errc::corrupt:
-        return "stop batond, put the damaged file aside, restore it from a backup (baton restore) "
-               "or rescue it with: sqlite3 FILE .recover";
+        return std::string(words.damaged);
     case Errc::busy:
-        return "another process has it open: only one batond may run on a state database";
+        return std::string(words.in_use);
     case Errc::forbidden:
-        return "the state database and its directory must be writable by batond's user";
+        return std::string(words.denied);
     default:
         return {};
     }
@@ -56,15 +55,24 @@ std::string hint_of(Errc kind) {
 
 } // namespace
 
-tl::unexpected<Error> failure(sqlite3* handle, int code, std::string_view doing) {
+const Words state_words{
+    .what = "the state database",
+    .full = "free some space on the file system of the state database; nothing was changed",
+    .damaged = "stop batond, put the damaged file aside, restore it from a backup (baton restore) "
+               "or rescue it with: sqlite3 FILE .recover",
+    .in_use = "another process has it open: only one batond may run on a state database",
+    .denied = "the state database and its directory must be writable by batond's user"};
+
+tl::unexpected<Error> failure(sqlite3* handle, int code, std::string_view doing,
+                              const Words& words) {
     const auto kind = kind_of(code);
     const std::string reason = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
-    return fail(kind, fmt::format("{}: {}", doing, reason), hint_of(kind), code);
+    return fail(kind, fmt::format("{}: {}", doing, reason), hint_of(kind, words), code);
 }
 
 Result<void> Statement::bind(int index, std::int64_t value) {
     if (const int code = sqlite3_bind_int64(handle_.get(), index, value); code != SQLITE_OK)
-        return failure(database_, code, "cannot write to the state database");
+        return failure(database_, code, fmt::format("cannot write to {}", words_->what), *words_);
     return {};
 }
 
@@ -74,7 +82,21 @@ Result<void> Statement::bind(int index, std::string_view value) {
     const int code = sqlite3_bind_text64(handle_.get(), index, data, value.size(),
                                          nullptr /* SQLITE_STATIC */, SQLITE_UTF8);
     if (code != SQLITE_OK)
-        return failure(database_, code, "cannot write to the state database");
+        return failure(database_, code, fmt::format("cannot write to {}", words_->what), *words_);
+    return {};
+}
+
+Result<void> Statement::bind_bytes(int index, std::string_view value) {
+    const int code = sqlite3_bind_blob64(handle_.get(), index, value.data(), value.size(),
+                                         nullptr /* SQLITE_STATIC */);
+    if (code != SQLITE_OK)
+        return failure(database_, code, fmt::format("cannot write to {}", words_->what), *words_);
+    return {};
+}
+
+Result<void> Statement::bind_nothing(int index) {
+    if (const int code = sqlite3_bind_null(handle_.get(), index); code != SQLITE_OK)
+        return failure(database_, code, fmt::format("cannot write to {}", words_->what), *words_);
     return {};
 }
 
@@ -84,7 +106,7 @@ Result<bool> Statement::step() {
         return true;
     if (code == SQLITE_DONE)
         return false;
-    return failure(database_, code, "the state database failed");
+    return failure(database_, code, fmt::format("{} failed", words_->what), *words_);
 }
 
 void Statement::reset() {
@@ -97,26 +119,42 @@ std::int64_t Statement::integer(int column) const {
 }
 
 std::string Statement::text(int column) const {
-    const auto* data = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
-    const int size = sqlite3_column_bytes(handle_.get(), column);
-    return data != nullptr ? std::string(data, static_cast<std::size_t>(size)) : std::string();
+    return std::string(bytes(column));
 }
 
-Result<Database> Database::open(const std::string& path) {
+std::string_view Statement::bytes(int column) const {
+    const auto* data = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
+    const int size = sqlite3_column_bytes(handle_.get(), column);
+    return data != nullptr ? std::string_view(data, static_cast<std::size_t>(size))
+                           : std::string_view();
+}
+
+int Statement::columns() const {
+    return sqlite3_column_count(handle_.get());
+}
+
+Result<Database> Database::open(const std::string& path, const Words& words, Mode mode) {
     // Made here and not by SQLite, because it holds password hashes: nobody else may read it.
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const int flags = mode == Mode::make       ? O_RDWR | O_CREAT
+                      : mode == Mode::existing ? O_RDWR
+                                               : O_RDONLY;
+    const int file = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
     if (file < 0)
-        return fail_errno(errno, fmt::format("cannot open the state database {}", path),
-                          "its directory must exist and be writable by batond's user");
+        return fail_errno(errno, fmt::format("cannot open {} {}", words.what, path),
+                          mode == Mode::make ? std::string(words.denied) : std::string());
     ::close(file);
 
     sqlite3* raw = nullptr;
     const int code =
-        sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+        sqlite3_open_v2(path.c_str(), &raw,
+                        (mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
+                            SQLITE_OPEN_NOMUTEX,
+                        nullptr);
     Database database;
     database.handle_.reset(raw);
+    database.words_ = &words;
     if (code != SQLITE_OK)
-        return failure(raw, code, fmt::format("cannot open the state database {}", path));
+        return failure(raw, code, fmt::format("cannot open {} {}", words.what, path), words);
     sqlite3_extended_result_codes(raw, 1);
     sqlite3_busy_timeout(raw, static_cast<int>(busy_timeout.count()));
     return database;
@@ -127,14 +165,15 @@ Result<Statement> Database::prepare(const std::string& sql) {
     const int code = sqlite3_prepare_v3(handle_.get(), sql.c_str(), static_cast<int>(sql.size()),
                                         SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
     if (code != SQLITE_OK)
-        return failure(handle_.get(), code, "the state database cannot be read");
-    return Statement(handle_.get(), raw);
+        return failure(handle_.get(), code, fmt::format("{} cannot be read", words_->what),
+                       *words_);
+    return Statement(handle_.get(), raw, *words_);
 }
 
 Result<void> Database::execute(const std::string& sql) {
     const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
     if (code != SQLITE_OK)
-        return failure(handle_.get(), code, "the state database failed");
+        return failure(handle_.get(), code, fmt::format("{} failed", words_->what), *words_);
     return {};
 }
 

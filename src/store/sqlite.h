@@ -20,33 +20,55 @@ struct Finalize {
     void operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
 };
 
+/// What messages say of the database and of the way out; texts that live forever.
+struct Words {
+    std::string_view what;    ///< "the state database"
+    std::string_view full;    ///< hint for Errc::full
+    std::string_view damaged; ///< hint for Errc::corrupt
+    std::string_view in_use;  ///< hint for Errc::busy
+    std::string_view denied;  ///< hint for Errc::forbidden
+};
+
+extern const Words state_words;
+
 /// The last error of `handle` as a value. Full disk: Errc::full; damaged: Errc::corrupt; a broken
 /// constraint: Errc::conflict; locked by another process: Errc::busy.
-tl::unexpected<Error> failure(sqlite3* handle, int code, std::string_view doing);
+tl::unexpected<Error> failure(sqlite3* handle, int code, std::string_view doing,
+                              const Words& words = state_words);
 
 /// A prepared statement. Bound text must live until the next reset.
 class Statement {
   public:
-    Statement(sqlite3* database, sqlite3_stmt* handle) : database_(database), handle_(handle) {}
+    Statement(sqlite3* database, sqlite3_stmt* handle, const Words& words = state_words)
+        : database_(database), handle_(handle), words_(&words) {}
 
     Result<void> bind(int index, std::int64_t value);
     Result<void> bind(int index, std::string_view value);
+    Result<void> bind_bytes(int index, std::string_view value); ///< as a BLOB
+    Result<void> bind_nothing(int index);                       ///< NULL
     /// true: a row is there; false: done.
     Result<bool> step();
     void reset();
 
     [[nodiscard]] std::int64_t integer(int column) const;
     [[nodiscard]] std::string text(int column) const;
+    /// Text or BLOB in place: until the next step or reset.
+    [[nodiscard]] std::string_view bytes(int column) const;
+    [[nodiscard]] int columns() const;
 
   private:
     sqlite3* database_;
     std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+    const Words* words_;
 };
 
 class Database {
   public:
+    enum class Mode : std::uint8_t { make, existing, read_only };
+
     /// Opens or makes the file (mode 0600).
-    static Result<Database> open(const std::string& path);
+    static Result<Database> open(const std::string& path, const Words& words = state_words,
+                                 Mode mode = Mode::make);
 
     Result<Statement> prepare(const std::string& sql);
     /// Runs statements that give no rows.
@@ -59,6 +81,7 @@ class Database {
 
   private:
     std::unique_ptr<sqlite3, CloseDatabase> handle_;
+    const Words* words_ = &state_words;
 };
 
 /// BEGIN IMMEDIATE; rolled back when it goes without commit().
