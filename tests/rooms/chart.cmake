@@ -1,0 +1,1 @@
+baton_test(chart_test KIND unit ROOMS chart)
