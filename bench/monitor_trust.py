@@ -90,11 +90,28 @@ def reading(url):
 
 
 def watch(url, seconds):
-    """The monitor's readings over so long, one for each of its intervals."""
+    """The monitor's readings over so long, one for each of its intervals: an answer comes right after its reading."""
     all_of_them, until = [], time.monotonic() + seconds
     while time.monotonic() < until:
         all_of_them.append(reading(url))
     return all_of_them
+
+
+def counted(url):
+    """What the monitor has counted, once it has asked everybody again: nothing moves meanwhile."""
+    watch(url, 8)
+    with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
+        lines = answer.read().decode().splitlines()
+
+    def value(start, part):
+        return int(next(line for line in lines if line.startswith(start) and part in line).rsplit(" ", 1)[1])
+
+    return {"counted_block": value("baton_desktop_disk_read_bytes_total{", '"hda"'),
+            "counted_sent": value("baton_host_network_transmit_bytes_total{", '"bench0"')}
+
+
+def virsh(*words):
+    subprocess.run(["virsh", "-q", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def mean(readings, value):
@@ -118,13 +135,6 @@ def compare(readings, before, after):
     def rate(key):
         return (after[key] - before[key]) / passed
 
-    def block(one):
-        disks = [disk.get("read_bytes_per_second") for disk in desktop(one)["disks"]]
-        return disks[0] if disks else None
-
-    def sent(one):
-        return next(i for i in one["usage"]["interfaces"] if i["name"] == "bench0").get("transmit_bits_per_second")
-
     return [
         ("host_cpu", mean(readings, lambda r: r["usage"]["cpu_percent"]), busy, 100, "/proc/stat by hand"),
         ("desktop_cpu_libvirt", mean(readings, lambda r: desktop(r)["cpu_percent_paper"]),
@@ -133,8 +143,10 @@ def compare(readings, before, after):
          "schedstat of the vCPU thread by hand"),
         ("desktop_disk_physical", mean(readings, lambda r: desktop(r)["disk_bytes_per_second"]), rate("read"), None,
          "/proc/PID/io by hand (physical against physical)"),
-        ("desktop_disk_libvirt", mean(readings, block), rate("block"), None, "libvirt's block.0 (disk against disk)"),
-        ("host_network", mean(readings, sent), 8 * rate("sent"), None, "/proc/net/dev by hand"),
+        ("desktop_disk_libvirt", after["counted_block"] - before["counted_block"], after["block"] - before["block"], None,
+         "libvirt's block.0, bytes (disk against disk), the guest paused before and after"),
+        ("host_network", after["counted_sent"] - before["counted_sent"], after["sent"] - before["sent"], None,
+         "/proc/net/dev by hand, bytes, nothing sent before and after"),
         ("desktop_memory_given", mean(readings, lambda r: desktop(r).get("memory_given_bytes")), after["balloon"], None,
          "libvirt's balloon.current"),
         ("desktop_resident", mean(readings[-3:], lambda r: desktop(r)["resident_bytes"]), after["resident"], None,
@@ -150,23 +162,33 @@ def inside(build):
         subprocess.run(["virsh", "-q", "create", f"{name}/busy.xml"], check=True, stdout=subprocess.DEVNULL)
         pid = int(pathlib.Path("/run/libvirt/qemu/busy.pid").read_text(encoding="ascii"))
         traffic = Traffic()
-        traffic.start()
         monitor = subprocess.Popen([str(build / "bin" / "baton-hostd"), "--monitor-only", "--listen", "127.0.0.1:0",
                                     "--guest-interval-ms", "1000"], stdout=subprocess.PIPE, text=True,
                                    stderr=subprocess.DEVNULL)
         try:
             monitor.stdout.readline()
             url = monitor.stdout.readline().split()[-1].removesuffix("/metrics")
-            watch(url, 8)  # everybody has been asked by then
+            virsh("suspend", "busy")
+            still = counted(url)
+            quiet = by_hand(pid)
+            virsh("resume", "busy")
+            traffic.start()
             say(f"watching for {SECONDS} s")
-            before = by_hand(pid)
+            watch(url, 2)
+            before = by_hand(pid)  # right after a reading, and so is the last: both sides see the same time
             readings = watch(url, SECONDS)
             after = by_hand(pid)
+            virsh("suspend", "busy")
+            traffic.over.set()
+            traffic.join()
+            end = counted(url)
+            at_end = by_hand(pid)
+            before |= still | {key: quiet[key] for key in ("block", "sent")}
+            after |= end | {key: at_end[key] for key in ("block", "sent")}
         finally:
             monitor.terminate()
             monitor.wait()
             traffic.over.set()
-            traffic.join()
     results = []
     for what, ours, theirs, size, whose in compare(readings, before, after):
         off = 100 * abs(ours - theirs) / (size or theirs)
