@@ -125,8 +125,10 @@ Result<void> Assembler::take_layers() {
         if (!count)
             return tl::unexpected(count.error());
         masked_[path] = *count > 0;
-        BATON_TRY(folder(stage + "/" + name));
-        BATON_TRY(attach(lower, root_.get(), stage + "/" + name));
+        auto place = stage;
+        place.append("/").append(name);
+        BATON_TRY(folder(place));
+        BATON_TRY(attach(lower, root_.get(), place));
     }
     return {};
 }

@@ -218,7 +218,7 @@ Result<int> Attendant::run(bool with_terminal) {
 void block_signals() {
     const auto set = heard();
     ::sigprocmask(SIG_BLOCK, &set, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGPIPE, SIG_IGN); // NOLINT(concurrency-mt-unsafe): one thread
 }
 
 Result<int> attend(Session& session, Program program) {
