@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <map>
 
 namespace baton::hypervisor {
 
@@ -11,6 +14,38 @@ namespace {
 // a call waits at most interval * (count + 1) for a libvirtd that does not answer at all
 constexpr int keepalive_interval_seconds = 5;
 constexpr unsigned keepalive_count = 4;
+
+/// Who is told of a lost connection, by number. A dead connection cannot unregister its callback,
+/// and libvirt then never frees what the callback was given: it is given a number.
+class Listeners {
+  public:
+    std::uintptr_t add(std::function<void()> listener) {
+        const std::scoped_lock lock(mutex_);
+        listeners_[++last_] = std::move(listener);
+        return last_;
+    }
+
+    void remove(std::uintptr_t number) {
+        const std::scoped_lock lock(mutex_);
+        listeners_.erase(number);
+    }
+
+    void call(std::uintptr_t number) {
+        const std::scoped_lock lock(mutex_);
+        if (const auto found = listeners_.find(number); found != listeners_.end())
+            found->second();
+    }
+
+  private:
+    std::mutex mutex_;
+    std::map<std::uintptr_t, std::function<void()>> listeners_;
+    std::uintptr_t last_ = 0;
+};
+
+Listeners& listeners() {
+    static Listeners all;
+    return all;
+}
 
 } // namespace
 
@@ -63,26 +98,26 @@ Result<ConnectionHandle> LibvirtKeeper::open() {
         error.hint = "is libvirtd running? see: virsh -c " + uri_ + " version";
         return tl::unexpected(std::move(error));
     }
-    auto* signals = new std::shared_ptr<Signals>(signals_);
-    const auto closed = [](virConnectPtr, int, void* opaque) {
-        const auto& shared = *static_cast<std::shared_ptr<Signals>*>(opaque);
+    const auto number = listeners().add([signals = signals_] {
         {
-            const std::scoped_lock lock(shared->mutex);
-            shared->lost = true;
+            const std::scoped_lock lock(signals->mutex);
+            signals->lost = true;
         }
-        shared->changed.notify_all();
+        signals->changed.notify_all();
+    });
+    const auto closed = [](virConnectPtr, int, void* opaque) {
+        listeners().call(reinterpret_cast<std::uintptr_t>(opaque));
     };
-    const auto free_signals = [](void* opaque) {
-        delete static_cast<std::shared_ptr<Signals>*>(opaque);
-    };
-    if (virConnectRegisterCloseCallback(raw, closed, signals, free_signals) != 0) {
+    if (virConnectRegisterCloseCallback(raw, closed, reinterpret_cast<void*>(number), nullptr) !=
+        0) {
         const Error error = libvirt_error(doing);
-        delete signals;
+        listeners().remove(number);
         virConnectClose(raw);
         return tl::unexpected(error);
     }
     virConnectSetKeepAlive(raw, keepalive_interval_seconds, keepalive_count);
-    return ConnectionHandle(raw, [closed](virConnectPtr connection) {
+    return ConnectionHandle(raw, [closed, number](virConnectPtr connection) {
+        listeners().remove(number);
         // the callback holds a reference of its own
         virConnectUnregisterCloseCallback(connection, closed);
         virConnectClose(connection);
