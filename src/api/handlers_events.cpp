@@ -75,6 +75,7 @@ bool EventRoutes::try_answer(const CallPtr& call, std::uint64_t after, std::size
     std::optional<std::set<std::string>> own; // none: everything
     json::array found;
     std::uint64_t last = after;
+    std::uint64_t pruned = 0;
     for (bool more = true; more && found.empty();) { // a page may be other people's altogether
         auto rows = context_.services.store.events(last, limit);
         if (!rows) {
@@ -90,6 +91,8 @@ bool EventRoutes::try_answer(const CallPtr& call, std::uint64_t after, std::size
             }
             own = std::move(*subjects);
         }
+        if (!rows->empty()) // numbers are given without a hole: what is missing was there once
+            pruned += rows->front().seq - last - 1;
         for (const store::EventRow& row : *rows) {
             last = row.seq;
             // a person may bear a host's name: what is told of hosts is for operators
@@ -99,18 +102,29 @@ bool EventRoutes::try_answer(const CallPtr& call, std::uint64_t after, std::size
     }
     if (found.empty() && !must)
         return false;
-    call->answer(json::object{{"events", std::move(found)}, {"last", last}});
+    json::object page{{"events", std::move(found)}, {"last", last}};
+    if (pruned > 0)
+        page["pruned"] = pruned;
+    call->answer(page);
     return true;
 }
 
 Result<std::uint64_t> EventRoutes::end_of_log() {
-    while (true) { // from where it ended when somebody last asked: a page or two
-        auto rows = context_.services.store.events(context_.last_event, most_events);
+    // From where it ended when somebody last asked, in steps that double and then halve: a log of
+    // a million events is not read for its last number.
+    std::uint64_t step = most_events;
+    while (true) {
+        auto rows = context_.services.store.events(context_.last_event + step - 1, 1);
         if (!rows)
             return tl::unexpected(rows.error());
-        if (rows->empty())
+        if (!rows->empty()) {
+            context_.last_event = rows->front().seq;
+            step *= 2;
+        } else if (step == 1) {
             return context_.last_event;
-        context_.last_event = rows->back().seq;
+        } else {
+            step /= 2;
+        }
     }
 }
 

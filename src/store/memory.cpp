@@ -26,6 +26,9 @@ struct MemoryStore::Data {
     Result<void> apply(const Change& change, std::vector<std::uint64_t>& move_ids,
                        std::vector<std::uint64_t>& event_ids);
     [[nodiscard]] Result<void> check() const;
+    Pruned prune(const Bounds& bounds);
+    /// What moves, desktops and desks name.
+    [[nodiscard]] std::set<SessionId> named_sessions() const;
 };
 
 namespace {
@@ -123,6 +126,48 @@ Result<void> MemoryStore::Data::check() const {
     return {};
 }
 
+std::set<SessionId> MemoryStore::Data::named_sessions() const {
+    std::set<SessionId> named;
+    for (const auto& [id, row] : moves)
+        named.insert(row.session);
+    for (const auto& [id, row] : desktops)
+        named.insert(row.session);
+    for (const auto& [name, row] : desks)
+        named.insert(row.holder);
+    return named;
+}
+
+Pruned MemoryStore::Data::prune(const Bounds& bounds) {
+    Pruned pruned;
+    auto left = bounds.rows;
+    while (left > 0 && events.size() > 1 &&
+           (events.begin()->second.at < bounds.events_before ||
+            (bounds.events_kept > 0 && events.size() > bounds.events_kept))) {
+        events.erase(events.begin());
+        ++pruned.events;
+        --left;
+    }
+    const auto take = [&left](auto& rows, auto old) {
+        return std::erase_if(rows, [&](const auto& entry) {
+            if (left == 0 || !old(entry.second))
+                return false;
+            --left;
+            return true;
+        });
+    };
+    pruned.moves = take(moves, [&](const MoveRow& row) {
+        return (row.phase == MovePhase::done || row.phase == MovePhase::failed) &&
+               row.started < bounds.sessions_before;
+    });
+    const auto named = named_sessions();
+    pruned.sessions = take(sessions, [&](const SessionRow& row) {
+        return row.phase == SessionPhase::closed && row.created < bounds.sessions_before &&
+               !named.contains(row.id);
+    });
+    pruned.more = left == 0;
+    return pruned;
+}
+
 MemoryStore::MemoryStore() : data_(std::make_unique<Data>()) {}
 
 MemoryStore::~MemoryStore() = default;
@@ -137,8 +182,7 @@ std::uint64_t MemoryStore::commits() const {
     return commits_;
 }
 
-Result<void> MemoryStore::commit(Change& change) {
-    const std::lock_guard lock(mutex_);
+Result<CommitFault> MemoryStore::begin() {
     ++commits_;
     const auto fault = faults_ ? faults_(commits_) : CommitFault::none;
     if (fault == CommitFault::full)
@@ -147,18 +191,40 @@ Result<void> MemoryStore::commit(Change& change) {
         return fail(Errc::io, "the state database cannot be written (simulated)");
     if (fault == CommitFault::crash_before)
         throw SimulatedCrash{};
+    return fault;
+}
+
+Result<void> MemoryStore::commit(Change& change) {
+    const std::lock_guard lock(mutex_);
+    const auto fault = begin();
+    if (!fault)
+        return tl::unexpected(fault.error());
     auto next = std::make_unique<Data>(*data_);
     std::vector<std::uint64_t> move_ids;
     std::vector<std::uint64_t> event_ids;
     BATON_TRY(next->apply(change, move_ids, event_ids));
     data_ = std::move(next);
-    if (fault == CommitFault::crash_after)
+    if (*fault == CommitFault::crash_after)
         throw SimulatedCrash{};
     for (std::size_t i = 0; i < move_ids.size(); ++i)
         change.moves[i].id = move_ids[i];
     for (std::size_t i = 0; i < event_ids.size(); ++i)
         change.events[i].seq = event_ids[i];
     return {};
+}
+
+Result<Pruned> MemoryStore::prune(const Bounds& bounds) {
+    const std::lock_guard lock(mutex_);
+    const auto fault = begin();
+    if (!fault)
+        return tl::unexpected(fault.error());
+    auto next = std::make_unique<Data>(*data_);
+    const auto pruned = next->prune(bounds);
+    BATON_TRY(next->check());
+    data_ = std::move(next);
+    if (*fault == CommitFault::crash_after)
+        throw SimulatedCrash{};
+    return pruned;
 }
 
 Result<std::vector<UserRow>> MemoryStore::users() {

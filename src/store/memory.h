@@ -8,7 +8,7 @@
 
 namespace baton::store {
 
-/// What a MemoryStore is told to do at a commit. `at` counts commits from 1.
+/// What a MemoryStore is told to do at a commit or a prune, which count as one from 1.
 enum class CommitFault : std::uint8_t {
     none,
     full,         ///< Errc::full, nothing written
@@ -33,6 +33,7 @@ class MemoryStore final : public Store {
     [[nodiscard]] std::uint64_t commits() const;
 
     Result<void> commit(Change& change) override;
+    Result<Pruned> prune(const Bounds& bounds) override; ///< counts as a commit
     Result<std::vector<UserRow>> users() override;
     Result<std::optional<UserRow>> user(const UserName& name) override;
     Result<std::vector<HostRow>> hosts() override;
@@ -47,6 +48,9 @@ class MemoryStore final : public Store {
 
   private:
     struct Data;
+    /// The fault that is planned before anything is written. Counts.
+    Result<CommitFault> begin();
+
     mutable std::mutex mutex_;
     std::unique_ptr<Data> data_;
     FaultPlan faults_;

@@ -13,7 +13,7 @@ constexpr std::int64_t application_id = 0x4261746e;
 
 // docs/formats/state-database.md describes every table. A migration that has been released is
 // never edited: add the next one.
-constexpr std::array<std::string_view, 1> migrations{R"sql(
+constexpr std::array<std::string_view, 2> migrations{R"sql(
 CREATE TABLE users (
     name TEXT PRIMARY KEY,
     role TEXT NOT NULL,
@@ -112,6 +112,12 @@ CREATE TABLE settings (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT;
+)sql",
+                                                     // What prunes old history finds it at once.
+                                                     R"sql(
+CREATE INDEX moves_of_a_session ON moves(session);
+CREATE INDEX ended_moves_by_start ON moves(started) WHERE phase IN ('done', 'failed');
+CREATE INDEX closed_sessions_by_start ON sessions(created) WHERE phase = 'closed';
 )sql"};
 
 Result<std::int64_t> number(sqlite::Database& database, const std::string& sql) {

@@ -2,6 +2,7 @@
 #include "store/rows.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
+#include "store/sqlite_prune.h"
 #include "store/store.h"
 
 #include <fmt/format.h>
@@ -131,6 +132,11 @@ class SqliteStore final : public Store {
     explicit SqliteStore(Database database) : database_(std::move(database)) {}
 
     Result<void> commit(Change& change) override;
+
+    Result<Pruned> prune(const Bounds& bounds) override {
+        const std::lock_guard lock(mutex_);
+        return store::prune(database_, bounds);
+    }
 
     Result<std::vector<UserRow>> users() override {
         return read<UserRow>(select_sql<UserRow>("users", "ORDER BY name"));

@@ -56,7 +56,7 @@ enum class SessionPhase : std::uint8_t {
     serving,
     handing_off,
     closing,
-    closed, ///< kept for history; `ended_because` says why
+    closed, ///< kept for history, until it is pruned; `ended_because` says why
 };
 
 struct SessionRow {
@@ -122,7 +122,7 @@ struct MoveRow {
     bool operator==(const MoveRow&) const = default;
 };
 
-/// What happened, for `baton events`. Append only.
+/// What happened, for `baton events`. Append only; the oldest are pruned.
 struct EventRow {
     std::uint64_t seq = 0; ///< given by the store
     WallTime at{};
@@ -161,6 +161,29 @@ struct Change {
     std::vector<std::string> removed_tokens;
 };
 
+/// What history may be taken away: everything older than a moment that nothing refers to.
+struct Bounds {
+    /// Of events: older than this go. Epoch: none for their age. The oldest that is not older ends
+    /// the search, so that what stays is the log's end without a hole, whatever the clock did.
+    WallTime events_before{};
+    std::uint64_t events_kept = 0; ///< and the newest so many stay, no more; 0: any number
+    /// Of ended moves (by their start), and of closed sessions that began before and have no move
+    /// left: a session stays for as long as the move that closed it. Epoch: none.
+    WallTime sessions_before{};
+    std::size_t rows = 200; ///< at most so many at once, all kinds together
+
+    bool operator==(const Bounds&) const = default;
+};
+
+struct Pruned {
+    std::size_t events = 0;
+    std::size_t moves = 0;
+    std::size_t sessions = 0;
+    bool more = false; ///< the bound of rows was reached: there may be more to take away
+
+    bool operator==(const Pruned&) const = default;
+};
+
 /// Thread rules: any thread; calls are serialized inside. After commit() returned success, the
 /// change survives kill -9 and power loss.
 class Store {
@@ -171,6 +194,13 @@ class Store {
     /// in. Errc::full and Errc::io leave the store as it was; so does Errc::conflict: a DeskRow
     /// whose fence is smaller than the stored one (somebody wrote from an old copy; read it again).
     virtual Result<void> commit(Change& change) = 0;
+
+    /// One transaction, short by its bound of rows; all or nothing as commit(). Takes away old
+    /// history and nothing else: never the newest event (its number says where the log ends), a
+    /// move under way, a session that is not closed, or one that a move, a desktop or a desk names.
+    /// Numbers that were given are not given again. The space is used again; the file does not
+    /// shrink.
+    virtual Result<Pruned> prune(const Bounds& bounds) = 0;
 
     virtual Result<std::vector<UserRow>> users() = 0;
     virtual Result<std::optional<UserRow>> user(const UserName& name) = 0;

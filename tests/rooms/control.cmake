@@ -2,6 +2,8 @@
 baton_test(batond_test KIND unit ROOMS handoff LIBRARIES fmt::fmt rapidcheck)
 target_sources(batond_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/config.cpp")
 target_compile_definitions(batond_test PRIVATE BATON_SOURCE="${CMAKE_SOURCE_DIR}")
+baton_test(batond_retention_test KIND unit ROOMS handoff store LIBRARIES fmt::fmt Boost::json)
+target_sources(batond_retention_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/retention.cpp")
 baton_script_test(control_cli KIND integration COMMAND tests/integration/control/cli_test.py TIMEOUT 180)
 baton_script_test(control_crash KIND integration COMMAND tests/integration/control/crash_test.py TIMEOUT 240)
 baton_script_test(control_docs KIND integration COMMAND tests/integration/control/docs_test.py TIMEOUT 120)

@@ -43,6 +43,7 @@ TEST(BatondConfig, TheSampleSaysEveryKeyAndItsDefault) {
     EXPECT_EQ(config->login_life, otherwise.login_life);
     EXPECT_EQ(config->invitation_life, otherwise.invitation_life);
     EXPECT_EQ(config->simulated_boot, otherwise.simulated_boot);
+    EXPECT_EQ(config->retention, otherwise.retention);
     const handoff::EngineSettings usual;
     EXPECT_EQ(config->engine.sizes.largest, usual.sizes.largest);
     EXPECT_EQ(config->engine.sizes.levels, usual.sizes.levels);
@@ -110,6 +111,21 @@ TEST(BatondConfig, Durations) {
     EXPECT_EQ(parse_duration("0s").value(), milliseconds(0));
     for (const char* wrong : {"", "5", "s", "-1s", "5 s", "1m", "99999999999999d", "1e3s"})
         EXPECT_FALSE(parse_duration(wrong)) << wrong;
+}
+
+TEST(BatondConfig, HowLongHistoryIsKept) {
+    using std::chrono::hours;
+    EXPECT_EQ(parse_config("", "x")->retention, Retention{});
+    const auto kept = [](const std::string& words) {
+        return parse_config("[retention]\nevents = \"" + words + "\"", "x");
+    };
+    EXPECT_EQ(kept("36h")->retention.events, hours(36));
+    EXPECT_EQ(kept("3650d")->retention.events, hours(87'600));
+    EXPECT_EQ(kept("for ever")->retention.events, hours(0));
+    for (const char* wrong : {"0s", "59min", "", "never", "4000d"})
+        EXPECT_FALSE(kept(wrong)) << wrong;
+    EXPECT_FALSE(parse_config("[retention]\nmost_events = 999", "x"));
+    EXPECT_EQ(parse_config("[retention]\nsessions = \"30d\"", "x")->retention.sessions, hours(720));
 }
 
 TEST(BatondConfig, TheReserveIsTheLargerOfBoth) {

@@ -3,6 +3,7 @@
 #include "support/temporary_directory.h"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <functional>
 
@@ -15,6 +16,8 @@ using testing::TemporaryDirectory;
 struct Adapter {
     const char* name;
     std::function<Result<std::unique_ptr<Store>>(const std::string& path)> open;
+    /// From here on no session can be taken away: what is taken away before it has to come back.
+    std::function<void(std::unique_ptr<Store>& store, const std::string& path)> hinder;
 };
 
 class StoreContract : public ::testing::TestWithParam<Adapter> {
@@ -244,14 +247,230 @@ TEST_P(StoreContract, RefusesWhatContradictsItselfAndChangesNothing) {
     EXPECT_TRUE(store_->commit(good)) << "a closed session is history and takes nobody's place";
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Adapters, StoreContract,
-    ::testing::Values(Adapter{"sqlite", [](const std::string& path) { return open_sqlite(path); }},
-                      Adapter{"memory",
-                              [](const std::string&) -> Result<std::unique_ptr<Store>> {
-                                  return make_memory_store();
-                              }}),
-    [](const auto& adapter) { return adapter.param.name; });
+// ---- pruning -----------------------------------------------------------------------------------
+
+WallTime day(int number) {
+    return WallTime(std::chrono::hours(24) * number);
+}
+
+/// One event, one session and its close a day, of days 1 to 9; session and desk of `kim` are old
+/// and open.
+class StorePruning : public StoreContract {
+  protected:
+    void SetUp() override {
+        StoreContract::SetUp();
+        Change open;
+        open.sessions = {session_};
+        open.sessions[0].created = day(1);
+        open.desks = {desk_};
+        open.desktops = {desktop_};
+        ASSERT_TRUE(store_->commit(open));
+        for (int number = 1; number <= 9; ++number) {
+            Change change;
+            auto closed = session_;
+            closed.id = SessionId("old-" + std::to_string(number));
+            closed.phase = SessionPhase::closed;
+            closed.created = day(number);
+            change.sessions = {closed};
+            auto move = move_;
+            move.session = closed.id;
+            move.kind = MoveKind::close;
+            move.phase = number % 2 == 0 ? MovePhase::done : MovePhase::failed;
+            move.started = day(number);
+            change.moves = {move};
+            change.events = {{0, day(number), "n", std::to_string(number), "", ""}};
+            ASSERT_TRUE(store_->commit(change));
+        }
+    }
+
+    std::vector<std::string> events() {
+        std::vector<std::string> found;
+        const auto rows = store_->events(0, 1000).value();
+        for (const auto& row : rows)
+            found.push_back(row.subject);
+        return found;
+    }
+
+    std::vector<std::string> closed() {
+        std::vector<std::string> found;
+        const auto rows = store_->sessions(true).value();
+        for (const auto& row : rows)
+            if (row.phase == SessionPhase::closed)
+                found.push_back(row.id.value);
+        return found;
+    }
+
+    static Bounds all() { return {day(100), 0, day(100), 1000}; }
+};
+
+using Words = std::vector<std::string>;
+
+TEST_P(StorePruning, TakesAwayWhatIsOlder) {
+    const auto pruned = store_->prune({day(4), 0, day(8), 1000});
+    ASSERT_TRUE(pruned) << pruned.error().message();
+    EXPECT_EQ(*pruned, (Pruned{3, 7, 7, false}));
+    EXPECT_EQ(events(), (Words{"4", "5", "6", "7", "8", "9"}));
+    EXPECT_EQ(closed(), (Words{"old-8", "old-9"}));
+    EXPECT_EQ(store_->moves(true).value().size(), 2U);
+    EXPECT_EQ(store_->prune({day(4), 0, day(8), 1000}).value(), Pruned{}) << "a second time";
+}
+
+TEST_P(StorePruning, EpochMeansNoBound) {
+    EXPECT_EQ(store_->prune({}).value(), Pruned{});
+    EXPECT_EQ(events().size(), 9U);
+    EXPECT_EQ(closed().size(), 9U);
+}
+
+TEST_P(StorePruning, KeepsNoMoreEventsThanTold) {
+    EXPECT_EQ(store_->prune({{}, 2, {}, 1000}).value(), (Pruned{7, 0, 0, false}));
+    EXPECT_EQ(events(), (Words{"8", "9"}));
+    EXPECT_EQ(store_->prune({{}, 2, {}, 1000}).value(), Pruned{});
+}
+
+TEST_P(StorePruning, NeverTheNewestEventAndNoNumberTwice) {
+    const auto last = store_->events(0, 1000).value().back().seq;
+    EXPECT_EQ(store_->prune(all()).value().events, 8U);
+    EXPECT_EQ(events(), Words{"9"});
+    Change change;
+    change.events = {EventRow{}};
+    ASSERT_TRUE(store_->commit(change));
+    EXPECT_EQ(change.events[0].seq, last + 1);
+}
+
+// The clock of day 5 was wrong: what was told after it is not taken away from behind it.
+TEST_P(StorePruning, LeavesNoHoleInTheLog) {
+    auto rows = store_->events(0, 1000).value();
+    Change change;
+    change.events = {rows[4]};
+    change.events[0].at = day(99);
+    ASSERT_TRUE(store_->commit(change));
+    EXPECT_EQ(store_->prune({day(8), 0, {}, 1000}).value().events, 4U);
+    EXPECT_EQ(events(), (Words{"5", "6", "7", "8", "9"}));
+    EXPECT_EQ(store_->prune({day(8), 3, {}, 1000}).value().events, 2U) << "the count goes on";
+}
+
+TEST_P(StorePruning, WhatIsOpenOrNamedStays) {
+    const auto moves = store_->moves(true).value();
+    Change change;
+    change.moves = {moves[0], move_}; // of old-1; and one of a session that is open
+    change.moves[0].phase = MovePhase::draining;
+    change.moves[1].phase = MovePhase::done;
+    change.moves[1].started = day(1);
+    change.desktops = {desktop_}; // a stray of old-2
+    change.desktops[0].id = DesktopId("d-stray");
+    change.desktops[0].session = SessionId("old-2");
+    change.desks = {desk_}; // held by old-3
+    change.desks[0].name = DeskName("held");
+    change.desks[0].holder = SessionId("old-3");
+    ASSERT_TRUE(store_->commit(change));
+
+    EXPECT_EQ(store_->prune(all()).value(), (Pruned{8, 9, 6, false}));
+    EXPECT_EQ(closed(), (Words{"old-1", "old-2", "old-3"}));
+    const auto open = store_->sessions(false).value();
+    ASSERT_EQ(open.size(), 1U);
+    EXPECT_EQ(open[0].id, session_.id);
+    EXPECT_EQ(store_->moves(true).value(), std::vector{change.moves[0]});
+    EXPECT_EQ(store_->desks().value().size(), 2U);
+    EXPECT_EQ(store_->desktops().value().size(), 2U);
+
+    change.moves = {change.moves[0]};
+    change.moves[0].phase = MovePhase::done;
+    change.desks[0].holder = {};
+    change.desktops.clear();
+    change.removed_desktops = {DesktopId("d-stray")};
+    ASSERT_TRUE(store_->commit(change));
+    EXPECT_EQ(store_->prune(all()).value(), (Pruned{0, 1, 3, false})) << "nothing names them now";
+}
+
+// Opened long ago, closed yesterday: it goes when its close is old, not before.
+TEST_P(StorePruning, ASessionStaysAsLongAsTheMoveThatClosedIt) {
+    Change change;
+    change.moves = {store_->moves(true).value()[0]};
+    change.moves[0].started = day(50);
+    ASSERT_TRUE(store_->commit(change));
+    EXPECT_EQ(store_->prune({{}, 0, day(50), 1000}).value(), (Pruned{0, 8, 8, false}));
+    EXPECT_EQ(closed(), Words{"old-1"});
+    EXPECT_EQ(store_->prune({{}, 0, day(51), 1000}).value(), (Pruned{0, 1, 1, false}));
+}
+
+TEST_P(StorePruning, InSteps) {
+    Pruned total;
+    std::size_t steps = 0;
+    for (bool more = true; more; ++steps) {
+        auto bounds = all();
+        bounds.rows = 4;
+        const auto pruned = store_->prune(bounds);
+        ASSERT_TRUE(pruned) << pruned.error().message();
+        EXPECT_LE(pruned->events + pruned->moves + pruned->sessions, 4U);
+        total.events += pruned->events;
+        total.moves += pruned->moves;
+        total.sessions += pruned->sessions;
+        more = pruned->more;
+        ASSERT_LT(steps, 20U);
+    }
+    EXPECT_EQ(total, (Pruned{8, 9, 9, false}));
+    EXPECT_EQ(steps, 7U) << "26 rows by 4";
+}
+
+TEST_P(StorePruning, AllOrNothingWhenItFailsHalfWay) {
+    GetParam().hinder(store_, directory_.file("state.db"));
+    const auto before = store_->moves(true).value();
+    const auto failed = store_->prune(all());
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(events().size(), 9U);
+    EXPECT_EQ(closed().size(), 9U);
+    EXPECT_EQ(store_->moves(true).value(), before);
+    Change change;
+    change.settings = {{"after", "it"}};
+    EXPECT_TRUE(store_->commit(change)) << "the store goes on";
+}
+
+/// Deleting a session fails, as a broken disk would, when events and moves are deleted already.
+void hinder_sqlite(std::unique_ptr<Store>& store, const std::string& path) {
+    store.reset();
+    sqlite3* handle = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &handle), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(handle,
+                           "CREATE TRIGGER hinder BEFORE DELETE ON sessions BEGIN "
+                           "SELECT RAISE(ABORT, 'hindered'); END",
+                           nullptr, nullptr, nullptr),
+              SQLITE_OK);
+    sqlite3_close(handle);
+    store = open_sqlite(path).value();
+}
+
+void hinder_memory(std::unique_ptr<Store>& store, const std::string&) {
+    auto& memory = dynamic_cast<MemoryStore&>(*store);
+    memory.set_faults([next = memory.commits() + 1](std::uint64_t commit) {
+        return commit == next ? CommitFault::io : CommitFault::none;
+    });
+}
+
+const std::vector<Adapter> adapters{
+    {"sqlite", [](const std::string& path) { return open_sqlite(path); }, hinder_sqlite},
+    {"memory",
+     [](const std::string&) -> Result<std::unique_ptr<Store>> { return make_memory_store(); },
+     hinder_memory}};
+
+std::string name_of(const ::testing::TestParamInfo<Adapter>& adapter) {
+    return adapter.param.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Adapters, StoreContract, ::testing::ValuesIn(adapters), name_of);
+INSTANTIATE_TEST_SUITE_P(Adapters, StorePruning, ::testing::ValuesIn(adapters), name_of);
+
+TEST(MemoryStore, PrunesByHalfForNobodyWhenItDies) {
+    for (const auto fault : {CommitFault::crash_before, CommitFault::crash_after}) {
+        MemoryStore store;
+        Change change;
+        change.events = {EventRow{}, EventRow{}, EventRow{}};
+        ASSERT_TRUE(store.commit(change));
+        store.set_faults([&](std::uint64_t) { return fault; });
+        EXPECT_THROW(static_cast<void>(store.prune({{}, 1, {}, 10})), SimulatedCrash);
+        store.set_faults({});
+        EXPECT_EQ(store.events(0, 10).value().size(), fault == CommitFault::crash_before ? 3U : 1U);
+    }
+}
 
 TEST(MemoryStore, FailsAndDiesWhenTold) {
     MemoryStore store;

@@ -194,6 +194,61 @@ TEST(SqliteStore, AFullDiskIsSaidAndChangesNothing) {
     EXPECT_EQ(exit_status(child), 0);
 }
 
+std::int64_t number_in(const std::string& path, const char* sql) {
+    sqlite3* handle = nullptr;
+    sqlite3_stmt* statement = nullptr;
+    EXPECT_EQ(sqlite3_open(path.c_str(), &handle), SQLITE_OK);
+    EXPECT_EQ(sqlite3_prepare_v2(handle, sql, -1, &statement, nullptr), SQLITE_OK);
+    EXPECT_EQ(sqlite3_step(statement), SQLITE_ROW);
+    const auto count = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(handle);
+    return count;
+}
+
+// The file does not shrink, and it does not grow either while as much goes as comes.
+TEST(SqliteStore, UsesThePagesOfPrunedRowsAgain) {
+    const TemporaryDirectory directory;
+    const auto path = directory.file("state.db");
+    const auto fill = [&] {
+        auto store = open_sqlite(path).value();
+        for (std::uint64_t number = 0; number < 50; ++number) {
+            auto change = numbered(number);
+            EXPECT_TRUE(store->commit(change));
+        }
+        for (bool more = true; more;) {
+            const auto pruned = store->prune({{}, 10, {}, 500});
+            ASSERT_TRUE(pruned) << pruned.error().message();
+            more = pruned->more;
+        }
+        EXPECT_EQ(store->events(0, 10'000).value().size(), 10U);
+    };
+    fill();
+    const auto after_one = number_in(path, "PRAGMA page_count");
+    EXPECT_GT(number_in(path, "PRAGMA freelist_count"), after_one / 2);
+    for (int i = 0; i < 3; ++i)
+        fill();
+    EXPECT_LE(number_in(path, "PRAGMA page_count"), after_one + 4);
+}
+
+TEST(SqliteStore, BringsTheFirstSchemaUpToDate) {
+    const TemporaryDirectory directory;
+    const auto path = directory.file("state.db");
+    {
+        auto store = open_sqlite(path).value();
+        auto change = numbered(1);
+        ASSERT_TRUE(store->commit(change));
+    }
+    run_sql(path, "DROP INDEX moves_of_a_session; DROP INDEX ended_moves_by_start;"
+                  "DROP INDEX closed_sessions_by_start; PRAGMA user_version = 1");
+    EXPECT_EQ(open_sqlite(path).value()->setting("number").value(), "1");
+    EXPECT_EQ(number_in(path, "PRAGMA user_version"), 2);
+    EXPECT_EQ(number_in(path,
+                        "SELECT count(*) FROM sqlite_schema WHERE name IN ('moves_of_a_session', "
+                        "'ended_moves_by_start', 'closed_sessions_by_start')"),
+              3);
+}
+
 // kill -9 at any moment: what was confirmed is there, and no change is there by half.
 TEST(SqliteStore, SurvivesBeingKilledInTheMidstOfACommit) {
     const TemporaryDirectory directory;

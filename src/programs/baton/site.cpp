@@ -50,6 +50,11 @@ void events(const Options& options) {
         const json::object page = waiting
                                       ? remote.get_through_restart(target, std::chrono::seconds(60))
                                       : remote.get(target);
+        if (page.contains("pruned")) // on standard error: a program's lines are events alone
+            fmt::print(stderr,
+                       "baton: {} events after number {} are not kept any more "
+                       "(retention.events and retention.most_events in batond.toml)\n",
+                       field(page, "pruned"), last);
         for (const json::value& one : page.at("events").as_array()) {
             const json::object& event = one.get_object();
             if (options.as_json)

@@ -26,7 +26,7 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     static const std::map<std::string_view, std::int64_t> units{
         {"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
     const auto found = units.find(unit);
-    constexpr std::int64_t longest = std::int64_t{366} * 86'400'000;
+    constexpr std::int64_t longest = std::int64_t{3653} * 86'400'000;
     if (status != std::errc{} || found == units.end() || number < 0 ||
         number > longest / found->second)
         return fail(Errc::invalid_argument, fmt::format("'{}' is not a span of time", text),
@@ -78,6 +78,24 @@ class Reader {
             if (!value)
                 return tl::unexpected(value.error());
             into = std::chrono::duration_cast<T>(*value);
+            return {};
+        });
+    }
+
+    /// How long something is kept, in whole hours; "for ever" is 0.
+    void life(const std::string& key, std::chrono::hours& into) {
+        read(key, [&](const std::string& words) -> Result<void> {
+            if (words == "for ever") {
+                into = std::chrono::hours(0);
+                return {};
+            }
+            const auto value = parse_duration(words);
+            if (!value)
+                return tl::unexpected(value.error());
+            if (*value < std::chrono::hours(1))
+                return fail(Errc::invalid_argument, "is less than an hour",
+                            "write for example 12h, 90d or \"for ever\"");
+            into = std::chrono::duration_cast<std::chrono::hours>(*value);
             return {};
         });
     }
@@ -182,6 +200,9 @@ void read_site(Reader& reader, Config& config) {
     reader.text("listen.local_socket", config.local_socket);
     reader.text("listen.public_url", config.public_url);
     reader.text("state.dir", config.state_dir);
+    reader.life("retention.events", config.retention.events);
+    reader.number("retention.most_events", config.retention.most_events, 1000, 100'000'000);
+    reader.life("retention.sessions", config.retention.sessions);
     reader.text("images.folder", config.images_folder);
     reader.text("images.default", config.default_image);
     reader.text("desks.server", config.desk_server);

@@ -3,6 +3,7 @@
 #include "handoff/engine.h"
 #include "model/error.h"
 #include "model/size.h"
+#include "programs/batond/retention.h"
 
 #include <chrono>
 #include <cstdint>
@@ -22,6 +23,9 @@ struct Config {
 
     // [state]
     std::string state_dir = "/var/lib/baton";
+
+    // [retention]
+    Retention retention;
 
     // [images]
     std::string images_folder = "/var/lib/baton/images";
@@ -63,7 +67,7 @@ Result<Config> read_config(const std::string& file);
 /// Every key there is, "listen.port": the documentation is held to it.
 std::vector<std::string> config_keys();
 
-/// "500ms", "30s", "5min", "12h".
+/// "500ms", "30s", "5min", "12h", "90d"; at most ten years.
 Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 } // namespace baton::controller

@@ -4,6 +4,7 @@
 #include "net/join_token.h"
 #include "net/pki.h"
 #include "process/large_pages.h"
+#include "programs/batond/retention.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -143,6 +144,7 @@ class Site : public Controller {
     std::unique_ptr<api::Hasher> hasher_;
     std::unique_ptr<SiteAuthority> authority_;
     std::unique_ptr<api::Api> api_;
+    std::unique_ptr<Historian> historian_;
     std::vector<std::unique_ptr<net::Server>> servers_;
     std::vector<std::string> urls_;
 };
@@ -270,6 +272,10 @@ Result<void> Site::wake_engine() {
             result = engine_->resume();
         if (result)
             result = world_->begin(*engine_, *store_);
+        historian_ = std::make_unique<Historian>(
+            Historian::Doors{*store_, *loop_, [this] { api_->events_grew(); },
+                             [](const Error& error) { spdlog::warn("{}", error.message()); }},
+            config_.retention);
     });
     return result;
 }

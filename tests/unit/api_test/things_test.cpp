@@ -251,6 +251,28 @@ TEST_F(EventsTest, EventsAreReadInPages) {
     EXPECT_EQ(site.ask(site.admin, "GET", "/v1/events?after=-1").status, 400);
 }
 
+TEST_F(EventsTest, WhatIsNotKeptAnyMoreIsSaid) {
+    const auto first = std::stoll(last());
+    for (int i = 0; i < 3000; ++i)
+        tell("test.page", i == 2999 ? "kim" : "x");
+    EXPECT_EQ(std::stoll(last()), first + 3000);
+    EXPECT_FALSE(site.get(site.admin, "/v1/events?after=0").contains("pruned"));
+    ASSERT_TRUE(site.store->prune({{}, 1000, {}, 100'000}));
+    const auto page = [&](const std::string& token, std::int64_t after) {
+        return site.get(token, "/v1/events?limit=10&after=" + std::to_string(after));
+    };
+    EXPECT_EQ(page(site.admin, 0).at("pruned").as_int64(), first + 2000);
+    EXPECT_EQ(page(site.admin, first + 1999).at("pruned").as_int64(), 1);
+    EXPECT_FALSE(page(site.admin, first + 2000).contains("pruned"));
+    EXPECT_EQ(
+        page(site.admin, page(site.admin, 0).at("last").as_int64()).at("events").as_array().size(),
+        10U);
+    const json::object own = page(site.person("kim"), first); // through pages of others' events
+    EXPECT_EQ(own.at("pruned").as_int64(), 2000);
+    EXPECT_EQ(own.at("events").as_array().size(), 1U);
+    EXPECT_EQ(std::stoll(last()), first + 3000 + 1) << "and kim was added";
+}
+
 TEST_F(EventsTest, AWaitEndsWithTheNextEvent) {
     const std::string target = "/v1/events?wait=60&after=" + last();
     const auto waiting = site.begin(Site::request(site.admin, "GET", target));
