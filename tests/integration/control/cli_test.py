@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The command line against a real controller: what people and programs see, and every exit status."""
+import contextlib
 import json
 import os
 import pathlib
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -282,6 +284,23 @@ class Daemon(unittest.TestCase):
             old = site.folder / "old"
             old.write_text(lost)
             site.baton("user", "list", status=6, BATON_TOKEN_FILE=str(old))
+
+    def test_history_that_is_not_kept_is_removed_and_its_absence_said(self):
+        with Site(more="[retention]\nmost_events = 1000") as site:
+            site.terminate()
+            with contextlib.closing(sqlite3.connect(site.folder / "state" / "state.db")) as database, database:
+                database.executemany("INSERT INTO events (at, kind, subject, text, data_json) "
+                                     "VALUES (0, 'x', '', '', '{}')", [()] * 1500)
+            site.start()
+            with site.popen("events", "--follow", "--json") as follow:
+                told = next(event for event in map(json.loads, follow.stdout) if event["kind"] == "history.pruned")
+                follow.kill()
+            gone = told["data"]["events"]
+            self.assertGreaterEqual(gone, 500)
+            missed = site.baton("events", "--after", "1", "--json")
+            self.assertIn(f"baton: {gone - 1} events after number 1 are not kept any more", missed.err)
+            self.assertEqual(json.loads(missed.out.splitlines()[0])["seq"], gone + 1)
+            self.assertNotIn("not kept", site.baton("events", "--after", str(gone)).err)
 
     def run_batond(self, *words):
         return subprocess.run([BATOND, *words], capture_output=True, text=True, timeout=60, check=False)
