@@ -116,8 +116,9 @@ def marked():
     return found
 
 
-def processes():
-    """Everybody whose user is one of an open desk's, or whose words name a test's desk."""
+def processes(desk):
+    """Everybody whose user is one of an open desk's, or whose words name this test's folder."""
+    folder_words = str(desk.parent).encode()
     found = []
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
@@ -126,7 +127,7 @@ def processes():
             words = (folder / "cmdline").read_bytes()
         except (OSError, StopIteration):
             continue
-        if 0x70000000 <= uid < 0x7FFE0000 or b"baton-player-" in words:
+        if 0x70000000 <= uid < 0x7FFE0000 or folder_words in words:
             found.append((folder.name, uid, words))
     return found
 
@@ -138,7 +139,7 @@ def state(desk):
         "sysctls": sysctls(),
         "mounts": sorted(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()),
         "loops": loops_of(desk),
-        "processes": processes(),
+        "processes": processes(desk),
         "ipc": [pathlib.Path(f"/proc/sysvipc/{kind}").read_text() for kind in ("msg", "sem", "shm")],
         "sockets": [line for line in pathlib.Path("/proc/net/unix").read_text().splitlines() if MARK in line],
         "marked": marked(),
@@ -161,7 +162,8 @@ class HostUnchanged(PlayerTest):
                 self.assertEqual(before[what], after[what], what)
 
     def let_go(self, desk):
-        wait_until(lambda: not loops_of(desk) and not processes(), f"all is let go: {loops_of(desk)}, {processes()}")
+        wait_until(lambda: not loops_of(desk) and not processes(desk),
+                   f"all is let go: {loops_of(desk)}, {processes(desk)}")
 
     def test_a_session_that_tries_hard(self):
         desk = self.desk(size="512MiB")
