@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/latest.h"
 #include "api/passwords.h"
 #include "handoff/engine.h"
 #include "net/http.h"
@@ -107,6 +108,8 @@ struct Services {
     std::function<void(const std::string&)> log; ///< one line; never a secret
     /// The host was removed or has a new certificate: whoever speaks for it now is to be cut off.
     std::function<void(const HostId&)> host_changed = [](const HostId&) {};
+    /// What the hosts' monitors said last; nullptr: nobody collects it.
+    const Latest* latest = nullptr;
 };
 
 /// Thread rules: handle() from any thread, everything else on the executor. Must outlive the

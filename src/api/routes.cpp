@@ -67,6 +67,12 @@ constexpr std::array table{
     Route{RouteId::images_file, "GET", "/v1/os-images/{id}/files/{name}", Access::operators_or_host,
           none, "A file of an OS image; Range is honoured"},
     Route{RouteId::events_list, "GET", "/v1/events", Access::own, none, "What happened"},
+    Route{RouteId::readings_list, "GET", "/v1/readings", Access::operators, none,
+          "What hosts and desktops use now"},
+    Route{RouteId::readings_show, "GET", "/v1/readings/{id}", Access::operators, none,
+          "What one host and its desktops use now"},
+    Route{RouteId::metrics, "GET", "/metrics", Access::operators, none,
+          "The same as Prometheus text"},
 };
 
 std::vector<std::string_view> split(std::string_view path) {

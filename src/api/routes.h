@@ -49,6 +49,9 @@ enum class RouteId : std::uint8_t {
     images_manifest,
     images_file,
     events_list,
+    readings_list,
+    readings_show,
+    metrics,
 };
 
 /// Who is asking, as far as the table is concerned.

@@ -143,6 +143,7 @@ class Site : public Controller {
     std::unique_ptr<handoff::Engine> engine_;
     std::unique_ptr<api::Hasher> hasher_;
     std::unique_ptr<SiteAuthority> authority_;
+    api::Latest latest_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<Historian> historian_;
     std::vector<std::unique_ptr<net::Server>> servers_;
@@ -248,7 +249,15 @@ Result<void> Site::make_api() {
         *authority_,
         [this](std::function<void()> work) { pool_->run(std::move(work)); },
         [](const std::string& line) { spdlog::error("{}", line); },
-        [this](const HostId& host) { world_->host_changed(host); }};
+        [this](const HostId& host) {
+            latest_.forget(host);
+            world_->host_changed(host);
+        },
+        &latest_};
+    world_->on_reading([this](monitor::Reading reading) {
+        latest_.put(std::make_shared<const monitor::Reading>(std::move(reading)),
+                    {loop_->monotonic().count()});
+    });
     api::Settings settings;
     settings.default_image = config_.default_image;
     settings.login_life = config_.login_life;

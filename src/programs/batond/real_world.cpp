@@ -85,6 +85,10 @@ class RealWorld : public World {
         };
     }
 
+    void on_reading(std::function<void(monitor::Reading)> told) override {
+        fleet_->on_reading(std::move(told));
+    }
+
     void host_changed(const HostId& host) override { fleet_->expel(host); }
 
     void stop() override {}

@@ -2,10 +2,12 @@
 
 #include "api/api.h"
 #include "handoff/engine.h"
+#include "monitor/rates.h"
 #include "net/http.h"
 #include "programs/batond/config.h"
 #include "programs/batond/loop.h"
 
+#include <functional>
 #include <memory>
 
 namespace baton::controller {
@@ -30,6 +32,9 @@ class World {
 
     /// Hosts that dial in; empty: none do.
     virtual net::OnWebSocket on_websocket() { return {}; }
+
+    /// What hosts' monitors read is told, on the loop. Before begin().
+    virtual void on_reading(std::function<void(monitor::Reading)>) {}
 
     /// The host was removed or joined anew: its link is cut. On the loop.
     virtual void host_changed(const HostId&) {}

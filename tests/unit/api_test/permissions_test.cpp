@@ -79,6 +79,9 @@ const std::map<std::string, std::string> expected{
     {"GET /v1/os-images/{id}/manifest", "operator+host"},
     {"GET /v1/os-images/{id}/files/{name}", "operator+host"},
     {"GET /v1/events", "user"},
+    {"GET /v1/readings", "operator"},
+    {"GET /v1/readings/{id}", "operator"},
+    {"GET /metrics", "operator"},
 };
 
 bool expected_to_pass(const std::string& least, Asker asker) {
@@ -126,7 +129,7 @@ TEST_F(Permissions, EveryRouteIsDocumentedWithItsRole) {
     std::map<std::string, std::string> documented;
     for (std::string line; std::getline(stream, line);) {
         std::smatch found;
-        if (std::regex_search(line, found, std::regex("^\\| `([A-Z]+ /v1/[^`]+)` \\| ([^|]+) \\|")))
+        if (std::regex_search(line, found, std::regex("^\\| `([A-Z]+ /[^`]+)` \\| ([^|]+) \\|")))
             documented[found[1]] = found[2];
     }
     for (const auto& [route, least] : expected) {

@@ -159,6 +159,7 @@ struct Site {
     std::deque<std::function<void()>> background;
     bool background_at_once = true;
     std::vector<std::string> log;
+    Latest latest;
     std::unique_ptr<Api> api;
     std::string admin; ///< a token
 
@@ -175,7 +176,9 @@ struct Site {
                                     if (background_at_once)
                                         run_background();
                                 },
-                                [this](const std::string& line) { log.push_back(line); }};
+                                [this](const std::string& line) { log.push_back(line); },
+                                [](const HostId&) {},
+                                &latest};
         api = std::make_unique<Api>(services, Settings{});
         EXPECT_TRUE(api->load());
         admin = api->local_admin_token("").value();

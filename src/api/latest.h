@@ -1,0 +1,47 @@
+#pragma once
+
+#include "monitor/rates.h"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace baton::api {
+
+using ReadingPtr = std::shared_ptr<const monitor::Reading>;
+
+/// The last reading of every host. Any thread.
+class Latest {
+  public:
+    struct Entry {
+        ReadingPtr reading;
+        monitor::Moment heard; ///< by the clock of whoever keeps this, not the host's
+    };
+
+    void put(ReadingPtr reading, monitor::Moment heard) {
+        const std::scoped_lock lock(mutex_);
+        entries_[reading->host] = {std::move(reading), heard};
+    }
+
+    void forget(const HostId& host) {
+        const std::scoped_lock lock(mutex_);
+        entries_.erase(host);
+    }
+
+    /// By the hosts' names.
+    [[nodiscard]] std::vector<Entry> all() const {
+        const std::scoped_lock lock(mutex_);
+        std::vector<Entry> list;
+        list.reserve(entries_.size());
+        for (const auto& [host, entry] : entries_)
+            list.push_back(entry);
+        return list;
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::map<HostId, Entry> entries_;
+};
+
+} // namespace baton::api
