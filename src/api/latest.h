@@ -21,7 +21,8 @@ class Latest {
 
     void put(ReadingPtr reading, monitor::Moment heard) {
         const std::scoped_lock lock(mutex_);
-        entries_[reading->host] = {std::move(reading), heard};
+        const HostId host = reading->host; // the right side of an assignment comes first
+        entries_[host] = {std::move(reading), heard};
     }
 
     void forget(const HostId& host) {
