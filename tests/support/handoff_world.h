@@ -237,9 +237,9 @@ class HandoffWorld final : private handoff::Fleet,
         for (auto& [host_id, host] : hosts) {
             if (host.desktops.erase(id) == 0)
                 continue;
-            clock.after(milliseconds(2), [this, host_id = host_id, id] {
-                if (engine && hosts.at(host_id).connected)
-                    engine->on_desktop_gone(host_id, id, "the guest crashed");
+            clock.after(milliseconds(2), [this, on = host_id, id] {
+                if (engine && hosts.at(on).connected)
+                    engine->on_desktop_gone(on, id, "the guest crashed");
             });
         }
     }
