@@ -7,6 +7,9 @@ baton_program(baton
         osimage
         net
         deskserver
+        process
+        history
+        chart
     LIBRARIES CLI11::CLI11 fmt::fmt Boost::json baton_top_command)
 
 # recipes are found beside the programs: bin/../share/baton/recipes, in the build folder as where it is installed

@@ -23,6 +23,9 @@ int main(int argc, char** argv) {
     baton::cli::add_plan(app);
     baton::cli::add_site(app);
     baton::cli::add_top(app);
+    baton::cli::add_history(app);
+    baton::cli::add_graph(app);
+    baton::cli::add_advise(app);
     baton::cli::add_login(app);
     baton::cli::add_completion(app);
 

@@ -5,3 +5,10 @@ baton_test(history_recorder_test KIND unit ROOMS history)
 baton_test(history_contract KIND integration ROOMS history process TIMEOUT 180)
 target_sources(history_contract PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/mariadb_server.cpp")
 set_tests_properties(history_contract PROPERTIES RUN_SERIAL TRUE)
+# what a person sees of it
+add_executable(history_filler "${CMAKE_SOURCE_DIR}/tests/tools/history_filler.cpp")
+set_target_properties(history_filler PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+target_include_directories(history_filler PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+target_link_libraries(history_filler PRIVATE baton_history baton_warnings)
+baton_script_test(history_commands KIND integration COMMAND python3
+    "${CMAKE_SOURCE_DIR}/tests/integration/history_commands.py" "${CMAKE_BINARY_DIR}")

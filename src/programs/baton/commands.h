@@ -23,8 +23,11 @@ T value_or_fail(Result<T> result) {
 }
 
 void add_common_connection(CLI::App& app); ///< --controller and the like before the command
+void add_advise(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_desk(CLI::App& app);
+void add_graph(CLI::App& app);
+void add_history(CLI::App& app);
 void add_host(CLI::App& app);
 void add_login(CLI::App& app); ///< login, logout
 void add_os(CLI::App& app);
