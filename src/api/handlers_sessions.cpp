@@ -28,6 +28,18 @@ class SessionRoutes {
     void answer(const CallPtr& call);
 
   private:
+    /// One request to open that has not been answered.
+    struct Opening {
+        std::optional<SessionId> id;
+        std::optional<handoff::Clock::TimerId> timer;
+        bool ended = false;
+    };
+
+    static constexpr std::chrono::milliseconds look_again{50};
+
+    void find_opened(const CallPtr& call, const std::shared_ptr<Opening>& state,
+                     const UserName& user, std::chrono::milliseconds wait,
+                     std::chrono::milliseconds patience);
     Result<handoff::OpenRequest> read_open(const CallPtr& call);
     Result<OsImageId> choose_image(const std::optional<std::string>& wanted);
     /// The session that a path means: an id, or the open session of a person; only if the caller
@@ -180,12 +192,6 @@ void SessionRoutes::open(const CallPtr& call) {
     if (!wait)
         return call->answer(wait.error());
 
-    struct Opening {
-        std::optional<SessionId> id;
-        std::optional<handoff::Clock::TimerId> timer;
-        bool ended = false;
-    };
-
     auto state = std::make_shared<Opening>();
     const UserName user = request->user;
     context_.services.engine.open(*request,
@@ -204,23 +210,38 @@ void SessionRoutes::open(const CallPtr& call) {
                                   });
     // behind what open() has posted: by then the session is in the engine, or it has been refused
     context_.services.clock.post([this, call, state, user, wait] {
-        if (state->ended)
-            return;
-        if (const auto view = of_user(user))
-            state->id = view->row.id;
-        const auto now_then = [this, call, state] {
-            if (call->answered())
-                return;
-            if (state->id)
-                call->answer(now(*state->id), 202);
-            else
-                call->answer(Error{Errc::timeout, "the session did not begin in time", "", 0});
-        };
-        if (state->id && wait->count() == 0)
-            return now_then();
-        const auto patience = state->id ? *wait : std::max(*wait, std::chrono::seconds(10));
-        state->timer = context_.services.clock.after(patience, now_then);
+        find_opened(call, state, user, *wait, std::max(*wait, std::chrono::seconds(10)));
     });
+}
+
+/// Answers with the session as it is now when the wait is over. The person's former session may
+/// still be closing: the one that is meant comes after it.
+void SessionRoutes::find_opened(const CallPtr& call, const std::shared_ptr<Opening>& state,
+                                const UserName& user, std::chrono::milliseconds wait,
+                                std::chrono::milliseconds patience) {
+    if (state->ended)
+        return;
+    const auto view = of_user(user);
+    if (view && view->row.phase != store::SessionPhase::closing)
+        state->id = view->row.id;
+    const auto now_then = [this, call, state] {
+        if (call->answered())
+            return;
+        if (state->id)
+            call->answer(now(*state->id), 202);
+        else
+            call->answer(Error{Errc::timeout, "the session did not begin in time", "", 0});
+    };
+    if (state->id && wait.count() <= 0)
+        return now_then();
+    if (state->id || patience <= look_again) {
+        state->timer = context_.services.clock.after(state->id ? wait : patience, now_then);
+        return;
+    }
+    state->timer =
+        context_.services.clock.after(look_again, [this, call, state, user, wait, patience] {
+            find_opened(call, state, user, wait - look_again, patience - look_again);
+        });
 }
 
 void SessionRoutes::list(const CallPtr& call) {

@@ -31,7 +31,9 @@ class FakeEngine : public handoff::Engine {
         if (refuse)
             return clock_.post([done, error = *refuse] { done(tl::unexpected(error)); });
         for (const handoff::SessionView& view : views_)
-            if (view.row.user == request.user)
+            if (view.row.user == request.user && view.row.phase == store::SessionPhase::closing)
+                return reopenings_.push_back({request, std::move(done)});
+            else if (view.row.user == request.user)
                 return clock_.post([done, view] { done(view); });
         handoff::SessionView view;
         view.row.id = SessionId(fmt::format("s-{:08}", ++number_));
@@ -61,6 +63,15 @@ class FakeEngine : public handoff::Engine {
         desktop.screen = Endpoint{"10.99.1.1", 5901};
         view.desktop = desktop;
         clock_.post([done = std::move(waiting_[id]), view] { done(view); });
+    }
+
+    /// Who opens one meanwhile gets the next one, when this has ended.
+    void begin_closing(const SessionId& id) { at(id).row.phase = store::SessionPhase::closing; }
+
+    void end_closing(const SessionId& id) {
+        std::erase_if(views_, [&](const auto& view) { return view.row.id == id; });
+        for (auto& [request, done] : std::exchange(reopenings_, {}))
+            open(request, std::move(done));
     }
 
     void break_opening(const SessionId& id, const Error& error) {
@@ -168,6 +179,7 @@ class FakeEngine : public handoff::Engine {
     store::Store& store_;
     handoff::Clock& clock_;
     std::vector<handoff::SessionView> views_;
+    std::vector<std::pair<handoff::OpenRequest, handoff::Done<handoff::SessionView>>> reopenings_;
     std::map<SessionId, handoff::Done<handoff::SessionView>> waiting_;
     std::map<HostId, handoff::HostView> hosts_;
     unsigned number_ = 0;

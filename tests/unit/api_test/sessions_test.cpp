@@ -45,6 +45,28 @@ TEST_F(SessionsTest, WithoutWaitingTheSessionIsToldAsItIs) {
     EXPECT_TRUE(body_of(response).at("desktop").is_null());
 }
 
+TEST_F(SessionsTest, WhoAsksWhileTheFormerSessionClosesIsToldOfTheNextOne) {
+    const auto former =
+        SessionId(std::string(body_of(site.ask(kim, "POST", "/v1/sessions")).at("id").as_string()));
+    site.engine.begin_closing(former);
+    site.engine.serve_at_once = false;
+    const auto response = site.begin(Site::request(kim, "POST", "/v1/sessions"));
+    site.clock.advance(seconds(2));
+    EXPECT_FALSE(response->has_value()) << "of a session that ends nobody is told";
+    site.engine.end_closing(former);
+    site.clock.advance(seconds(1));
+    ASSERT_TRUE(response->has_value());
+    EXPECT_EQ((*response)->status, 202);
+    EXPECT_NE(body_of(**response).at("id").as_string(), former.value);
+    EXPECT_EQ(body_of(**response).at("phase").as_string(), "opening");
+
+    site.engine.begin_closing(SessionId(std::string(body_of(**response).at("id").as_string())));
+    const auto late = site.begin(Site::request(kim, "POST", "/v1/sessions"));
+    site.clock.advance(seconds(11));
+    ASSERT_TRUE(late->has_value());
+    EXPECT_EQ((*late)->status, 504) << "one that does not end";
+}
+
 TEST_F(SessionsTest, AWaitThatRunsOutIsAnsweredWithTheSession) {
     site.engine.serve_at_once = false;
     const auto response = site.begin(Site::request(kim, "POST", "/v1/sessions?wait=5"));

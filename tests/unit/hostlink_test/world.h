@@ -170,8 +170,6 @@ class FakeHypervisor : public hypervisor::Hypervisor {
         std::uint64_t mounted = 0;
     };
 
-    explicit FakeHypervisor(HandClock& clock) : clock_(clock) {}
-
     void subscribe(Sink sink) override { sink_ = std::move(sink); }
 
     Result<DesktopInfo> start(const hypervisor::DesktopSpec& spec) override {
@@ -308,7 +306,6 @@ class FakeHypervisor : public hypervisor::Hypervisor {
     bool port_open = true;
 
   private:
-    HandClock& clock_;
     Sink sink_;
 };
 
@@ -470,7 +467,7 @@ class World : public ::testing::Test {
     HandClock clock;
     HeldWorkers quick;
     HeldWorkers slow;
-    FakeHypervisor hypervisor{clock};
+    FakeHypervisor hypervisor;
     FakeImages images;
     Heard heard;
     std::set<std::string> joined{"host1", "host2"};
