@@ -11,6 +11,7 @@ namespace baton::cli {
 /// Ends the program with the error's message on standard error and its exit status (docs/cli.md).
 struct CommandFailed {
     Error error;
+    bool answered = false; ///< the controller said so itself
 };
 
 /// The value, or CommandFailed.

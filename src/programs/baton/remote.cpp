@@ -176,7 +176,7 @@ Remote::Remote(const ConnectionOptions& options, std::chrono::seconds patience, 
 json::object Remote::ask(const std::string& method, const std::string& target, std::string body) {
     const net::Response response = value_or_fail(client_->request(method, target, std::move(body)));
     if (response.status < 200 || response.status > 299)
-        throw CommandFailed{net::error_from_response(response)};
+        throw CommandFailed{net::error_from_response(response), true};
     boost::system::error_code error;
     json::value value = json::parse(response.body, error);
     if (error || !value.is_object())
@@ -191,20 +191,34 @@ json::object Remote::get(const std::string& target) {
     return ask("GET", target, {});
 }
 
-json::object Remote::get_through_restart(const std::string& target, std::chrono::seconds patience) {
+namespace {
+
+/// Asks until there is an answer other than that nobody is there, or `patience` has passed.
+template <class Ask>
+json::object through_restart(std::chrono::seconds patience, Ask ask) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
     while (true) {
         try {
-            return get(target);
+            return ask();
         } catch (const CommandFailed& failed) {
             const bool away = failed.error.code == Errc::unavailable ||
                               failed.error.code == Errc::not_found; // its socket is gone
-            if (!away || std::chrono::steady_clock::now() >= deadline)
+            if (failed.answered || !away || std::chrono::steady_clock::now() >= deadline)
                 throw;
         }
         // nobody is there who could say when the controller is back
         std::this_thread::sleep_for(std::chrono::milliseconds(200));
     }
+}
+
+} // namespace
+
+json::object Remote::get_through_restart(const std::string& target, std::chrono::seconds patience) {
+    return through_restart(patience, [&] { return get(target); });
+}
+
+json::object Remote::open_through_restart(const json::object& body, std::chrono::seconds patience) {
+    return through_restart(patience, [&] { return post("/v1/sessions", body); });
 }
 
 json::object Remote::post(const std::string& target, const json::object& body) {

@@ -45,6 +45,9 @@ class Remote {
     /// `patience` has passed without an answer.
     boost::json::object get_through_restart(const std::string& target,
                                             std::chrono::seconds patience);
+    /// Asks for a session, as get_through_restart() asks: who asks twice gets the same one.
+    boost::json::object open_through_restart(const boost::json::object& body,
+                                             std::chrono::seconds patience);
     boost::json::object post(const std::string& target, const boost::json::object& body = {});
     boost::json::object remove(const std::string& target);
     /// PUT of a file's content.

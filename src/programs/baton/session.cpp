@@ -125,7 +125,7 @@ json::object open_and_wait(Remote& remote, const json::object& body, const Optio
     if (options.no_wait)
         return remote.post("/v1/sessions", body);
     Teller teller(remote, options.quiet);
-    json::object session = remote.post("/v1/sessions", body);
+    json::object session = remote.open_through_restart(body, restart_time);
     const std::string path = session_path(field(session, "id"));
     const auto deadline = steady_clock::now() + seconds(options.timeout_s);
     while (!settled(session)) {
