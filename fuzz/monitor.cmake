@@ -1,5 +1,1 @@
-add_executable(fuzz_monitor "${CMAKE_CURRENT_LIST_DIR}/monitor.cpp")
-set_target_properties(fuzz_monitor PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
-target_link_libraries(fuzz_monitor PRIVATE baton_sampling baton_warnings)
-target_compile_options(fuzz_monitor PRIVATE -fsanitize=fuzzer)
-target_link_options(fuzz_monitor PRIVATE -fsanitize=fuzzer)
+baton_fuzz(monitor ROOM monitor LIBRARIES baton_sampling)

@@ -36,7 +36,8 @@ void use(HostSample sample) {
         disk.r_sectr = disk.io_milsc = 0;
     for (NetCounters& one : before.interfaces)
         one.r_byte = one.r_pack = 0;
-    each_host_value(host_rates(before, sample), check);
+    const auto rates = host_rates(before, sample);
+    each_host_value(rates, check);
 }
 
 void use_json(std::string_view text) {
