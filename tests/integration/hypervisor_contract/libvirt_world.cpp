@@ -188,7 +188,16 @@ void LibvirtWorld::restart_agent() {
 }
 
 void LibvirtWorld::kill_libvirtd() {
-    ::kill(number_in(environment("BATON_LIBVIRTD_PID_FILE")), SIGKILL);
+    const auto pid = static_cast<pid_t>(number_in(environment("BATON_LIBVIRTD_PID_FILE")));
+    const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+    ::kill(pid, SIGKILL);
+    // until it has ended its PID file is locked, and no other one starts
+    pollfd ended{process, POLLIN, 0};
+    const bool over = process < 0 || ::poll(&ended, 1, 30'000) == 1;
+    if (process >= 0)
+        ::close(process);
+    if (!over)
+        throw std::runtime_error("libvirtd does not end when it is killed");
 }
 
 void LibvirtWorld::start_libvirtd() {
