@@ -118,7 +118,6 @@ struct LibvirtCallbacks {
         struct Pause {
             Gate gate;
             std::string uuid;
-            int timer = -1;
         };
 
         const auto over = [](int timer, void* opaque) {

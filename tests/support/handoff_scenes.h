@@ -41,6 +41,21 @@ inline handoff::SessionView join(HandoffWorld& world, const std::string& user,
     return **answer->result;
 }
 
+/// user1 has 4 GiB and user2 2 GiB: the next to join costs a handoff of user1.
+inline void two_served(HandoffWorld& world) {
+    two_hosts(world, 6);
+    join(world, "user1", "10.9.0.1");
+    join(world, "user2", "10.9.0.2");
+}
+
+/// People are asked, and have ten seconds.
+inline handoff::EngineSettings with_grace() {
+    handoff::EngineSettings settings;
+    settings.grace = milliseconds(10'000);
+    settings.not_now_delay = milliseconds(60'000);
+    return settings;
+}
+
 inline void expect_sound(HandoffWorld& world) {
     world.check_at_rest();
     for (const auto& violation : world.violations)

@@ -16,6 +16,8 @@ using testing::join;
 using testing::quick;
 using testing::run_until;
 using testing::two_hosts;
+using testing::two_served;
+using testing::with_grace;
 
 /// The n-th call of this name from now on has this fault.
 void on_call(HandoffWorld& world, const std::string& name, int n, Fault fault) {
@@ -29,20 +31,6 @@ void on_every(HandoffWorld& world, const std::string& name, Fault fault) {
     world.faults = [=](const std::string& call, std::uint64_t) {
         return call == name ? fault : Fault::none;
     };
-}
-
-/// user1 has 4 GiB and user2 2 GiB: the next to join costs a handoff of user1.
-void two_served(HandoffWorld& world) {
-    two_hosts(world, 6);
-    join(world, "user1", "10.9.0.1");
-    join(world, "user2", "10.9.0.2");
-}
-
-EngineSettings with_grace() {
-    EngineSettings settings;
-    settings.grace = milliseconds(10'000);
-    settings.not_now_delay = milliseconds(60'000);
-    return settings;
 }
 
 // ---- the new desktop ------------------------------------------------------------------

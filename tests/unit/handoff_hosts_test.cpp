@@ -16,20 +16,8 @@ using testing::join;
 using testing::quick;
 using testing::run_until;
 using testing::two_hosts;
-
-/// user1 has 4 GiB and user2 2 GiB: the next to join costs a handoff of user1.
-void two_served(HandoffWorld& world) {
-    two_hosts(world, 6);
-    join(world, "user1", "10.9.0.1");
-    join(world, "user2", "10.9.0.2");
-}
-
-EngineSettings with_grace() {
-    EngineSettings settings;
-    settings.grace = milliseconds(10'000);
-    settings.not_now_delay = milliseconds(60'000);
-    return settings;
-}
+using testing::two_served;
+using testing::with_grace;
 
 // ---- hosts ----------------------------------------------------------------------
 
