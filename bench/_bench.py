@@ -1,7 +1,9 @@
 """For benches written in Python: see README.md beside this file. Not a bench itself (its name begins with '_')."""
 import argparse
 import json
+import os
 import pathlib
+import subprocess
 import sys
 
 
@@ -30,3 +32,17 @@ def interleaved(rounds, ours, peer):
 def say(text):
     """Progress for whoever watches: standard output is for records alone."""
     print(text, file=sys.stderr, flush=True)
+
+
+def beside_libvirtd(description, script, inside):
+    """Runs `inside(build)` beside a libvirtd of its own: this script starts itself again there. Returns an exit status."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--build", default="build", type=lambda text: pathlib.Path(text).resolve())
+    build = parser.parse_args().build
+    if "BATON_LIBVIRT_URI" in os.environ and os.environ.get("BATON_BENCH_INSIDE"):
+        inside(build)
+        return 0
+    with_libvirtd = pathlib.Path(__file__).resolve().parent.parent / "lab" / "with-libvirtd"
+    environment = {**os.environ, "BATON_BENCH_INSIDE": "1"}
+    return subprocess.run([str(with_libvirtd), "--", sys.executable, script, "--build", str(build)],
+                          env=environment, check=False).returncode

@@ -2,7 +2,6 @@
 """CPU time of all processes involved (who asks, libvirtd, every QEMU) for one sample of one VM, with real QEMU processes
 beside a libvirtd of their own. Records: monitor_cpu_per_vm_sample_vs_paper_calls, ..._vs_virt_top,
 ..._vs_libvirt_exporter, monitor_total_vs_libvirt_exporter, monitor_cost_flat_16_to_256."""
-import argparse
 import os
 import pathlib
 import shutil
@@ -12,9 +11,8 @@ import tempfile
 import time
 import urllib.request
 
-from _bench import record, say
+from _bench import beside_libvirtd, record, say
 
-HERE = pathlib.Path(__file__).resolve().parent
 ROUNDS = 9
 VMS = 64
 DOMAIN = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>
@@ -210,18 +208,10 @@ def inside(build):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default="build", type=lambda text: pathlib.Path(text).resolve())
-    build = parser.parse_args().build
-    if "BATON_LIBVIRT_URI" in os.environ and os.environ.get("BATON_BENCH_INSIDE"):
-        inside(build)
-        return 0
     if not shutil.which("prometheus-libvirt-exporter"):
         print("prometheus-libvirt-exporter is missing: tools/setup bench installs it", file=sys.stderr)
         return 1
-    environment = {**os.environ, "BATON_BENCH_INSIDE": "1"}
-    return subprocess.run([str(HERE.parent / "lab" / "with-libvirtd"), "--", sys.executable, __file__, "--build",
-                           str(build)], env=environment, check=False).returncode
+    return beside_libvirtd(__doc__, __file__, inside)
 
 
 if __name__ == "__main__":

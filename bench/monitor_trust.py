@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """One busy guest and its host over a minute: what the monitor says against libvirt's own counters and /proc read by hand.
 Records monitor_trust (the worst of all) and monitor_trust_NAME, each the difference in percent of the range against 1 %."""
-import argparse
 import json
 import os
 import pathlib
@@ -13,9 +12,8 @@ import threading
 import time
 import urllib.request
 
-from _bench import record, say
+from _bench import beside_libvirtd, record, say
 
-HERE = pathlib.Path(__file__).resolve().parent
 SECONDS = 60
 IMAGE_BYTES = 32 << 20
 
@@ -204,15 +202,7 @@ def inside(build):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default="build", type=lambda text: pathlib.Path(text).resolve())
-    build = parser.parse_args().build
-    if "BATON_LIBVIRT_URI" in os.environ and os.environ.get("BATON_BENCH_INSIDE"):
-        inside(build)
-        return 0
-    environment = {**os.environ, "BATON_BENCH_INSIDE": "1"}
-    return subprocess.run([str(HERE.parent / "lab" / "with-libvirtd"), "--", sys.executable, __file__, "--build",
-                           str(build)], env=environment, check=False).returncode
+    return beside_libvirtd(__doc__, __file__, inside)
 
 
 if __name__ == "__main__":
