@@ -28,6 +28,12 @@ std::string take(char* text) {
 /// How long a desktop whose desk server is full waits until it tries its write again.
 constexpr int space_pause_ms = 2'000;
 
+/// A libvirtd that was started again lists a machine as running until it finds that its QEMU is
+/// gone, and says no event then. So what was taken over is looked for again, at growing pauses that
+/// outlast libvirt's wait for a monitor (30 s).
+constexpr int first_recheck_ms = 500;
+constexpr int last_recheck_ms = 32'000;
+
 std::string uuid_of(virDomain* domain) {
     std::array<char, VIR_UUID_STRING_BUFLEN> text{};
     virDomainGetUUIDString(domain, text.data());
@@ -112,23 +118,28 @@ struct LibvirtCallbacks {
 
     static void release(void* opaque) { delete static_cast<Gate*>(opaque); }
 
-    /// Lets the desktop go on after a pause. When there is still no room it stops at the same write
-    /// again, and is waited for again.
-    static void wait_for_space(const Gate& gate, const std::string& uuid) {
+    /// Does it in the worker's thread once `milliseconds` have passed.
+    static void after(const Gate& gate, int milliseconds, std::function<void(LibvirtCore&)> task) {
         struct Pause {
             Gate gate;
-            std::string uuid;
+            std::function<void(LibvirtCore&)> task;
         };
 
         const auto over = [](int timer, void* opaque) {
             auto& pause = *static_cast<Pause*>(opaque);
-            post(&pause.gate, [uuid = pause.uuid](LibvirtCore& core) { core.go_on(uuid); });
+            post(&pause.gate, std::move(pause.task));
             virEventRemoveTimeout(timer);
         };
-        auto* pause = new Pause{gate, uuid};
-        if (virEventAddTimeout(space_pause_ms, over, pause,
+        auto* pause = new Pause{gate, std::move(task)};
+        if (virEventAddTimeout(milliseconds, over, pause,
                                [](void* opaque) { delete static_cast<Pause*>(opaque); }) < 0)
             delete pause;
+    }
+
+    /// Lets the desktop go on after a pause. When there is still no room it stops at the same write
+    /// again, and is waited for again.
+    static void wait_for_space(const Gate& gate, const std::string& uuid) {
+        after(gate, space_pause_ms, [uuid](LibvirtCore& core) { core.go_on(uuid); });
     }
 };
 
@@ -349,7 +360,39 @@ Result<void> LibvirtCore::adopt_all(const ConnectionHandle& connection) {
     for (const std::string& uuid : ended)
         gone(uuid, "ended while the hypervisor could not be reached");
     files_.remove_all_but(alive);
+    std::vector<std::string> adopted;
+    {
+        const std::scoped_lock lock(mutex_);
+        for (const auto& [desktop, known] : desktops_)
+            if (alive.contains(desktop))
+                adopted.push_back(known.uuid);
+    }
+    recheck_after(first_recheck_ms, std::move(adopted));
     return {};
+}
+
+void LibvirtCore::recheck_after(int milliseconds, std::vector<std::string> uuids) {
+    if (uuids.empty() || milliseconds > last_recheck_ms)
+        return;
+    LibvirtCallbacks::after(gate_, milliseconds,
+                            [milliseconds, uuids = std::move(uuids)](LibvirtCore& core) {
+                                core.recheck_after(milliseconds * 2, core.recheck(uuids));
+                            });
+}
+
+std::vector<std::string> LibvirtCore::recheck(const std::vector<std::string>& uuids) {
+    const auto open = connection();
+    if (!open)
+        return uuids; // not in use yet; or lost, and the next one takes over anew
+    std::vector<std::string> alive;
+    for (const std::string& uuid : uuids) {
+        const DomainHandle domain(virDomainLookupByUUIDString(open->get(), uuid.c_str()));
+        if (domain || virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+            alive.push_back(uuid);
+        else
+            gone(uuid, "ended while the hypervisor could not be reached");
+    }
+    return alive;
 }
 
 Result<void> LibvirtCore::register_events(const ConnectionHandle& connection) {

@@ -110,6 +110,10 @@ class LibvirtCore : private LibvirtKeeper::Owner {
     Result<void> adopt_all(const ConnectionHandle& connection);
     /// Takes over a running desktop; its id, if it is ours.
     std::optional<DesktopId> adopt(virDomain* domain);
+    /// Looks again, at growing pauses, for domains that were taken over and end without an event.
+    void recheck_after(int milliseconds, std::vector<std::string> uuids);
+    /// Those that are still there; the others are gone().
+    std::vector<std::string> recheck(const std::vector<std::string>& uuids);
     Result<void> register_events(const ConnectionHandle& connection);
     void on_lifecycle(const std::string& uuid, int event, int detail);
     void on_device_removed(const std::string& uuid, const std::string& alias);
