@@ -142,7 +142,7 @@ int main() {
     opened->reset();
 
     Recorder recorder([&] { return open_sqlite(path); },
-                      [](const std::string& sentence) { stop(sentence); });
+                      [](history::Recorder::News, const std::string& sentence) { stop(sentence); });
     boost::json::array percent;
     for (int minute = 0; minute < warm_minutes + minutes; ++minute) {
         double used = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/kept.h"
 #include "api/latest.h"
 #include "api/passwords.h"
 #include "handoff/engine.h"
@@ -110,6 +111,8 @@ struct Services {
     std::function<void(const HostId&)> host_changed = [](const HostId&) {};
     /// What the hosts' monitors said last; nullptr: nobody collects it.
     const Latest* latest = nullptr;
+    /// And what was measured before; nullptr: nobody keeps it.
+    Kept* kept = nullptr;
 };
 
 /// Thread rules: handle() from any thread, everything else on the executor. Must outlive the

@@ -100,6 +100,7 @@ void HostRoutes::status(const CallPtr& call) {
                                                         {"serving", serving},
                                                         {"waiting", waiting},
                                                         {"handing_off", moving}}},
+                              {"samples", samples_state(context_.services.kept)},
                               {"hosts", std::move(hosts)}});
 }
 

@@ -244,4 +244,27 @@ json::object to_json(const handoff::HostView& host) {
             {"certificate_sha256", text_or_null(row.certificate_sha256)}};
 }
 
+json::value samples_state(const Kept* kept) {
+    if (kept == nullptr)
+        return nullptr;
+    const Kept::State state = kept->state();
+    const auto& figures = state.figures;
+    const auto time = [](history::Seconds at) {
+        return to_json(WallTime(std::chrono::seconds(at)));
+    };
+    json::object object{{"where", state.where},
+                        {"failing", figures.failing},
+                        {"why", figures.failing ? json::value(figures.why) : json::value(nullptr)},
+                        {"since", time(figures.since)},
+                        {"written", figures.written},
+                        {"waiting", figures.waiting_samples},
+                        {"waiting_bytes", figures.waiting_bytes},
+                        {"lost", figures.lost},
+                        {"shortened", figures.shortened}};
+    object["used_bytes"] = figures.sized ? json::value(figures.size.used_bytes) : nullptr;
+    object["file_bytes"] = figures.sized ? json::value(figures.size.file_bytes) : nullptr;
+    object["seconds_since"] = figures.sized ? time(figures.size.oldest_second) : nullptr;
+    return object;
+}
+
 } // namespace baton::api

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/kept.h"
 #include "handoff/engine.h"
 #include "osimage/manifest.h"
 #include "store/store.h"
@@ -20,6 +21,9 @@ boost::json::object to_json(const store::EventRow& row);
 boost::json::object image_json(const osimage::Manifest& manifest);
 
 boost::json::object to_json(const handoff::HostView& host);
+
+/// How keeping samples goes; null: nobody does.
+boost::json::value samples_state(const Kept* kept);
 
 std::string_view to_string(store::SessionPhase phase);
 std::string_view to_string(store::DesktopPhase phase);

@@ -85,6 +85,12 @@ void Recorder::offer(const monitor::Reading& reading) {
     shed();
 }
 
+void Recorder::annotate(const Person& person) {
+    const std::lock_guard lock(mutex_);
+    if (people_.size() < limits_.most_people || people_.contains(person.session))
+        people_[person.session] = person;
+}
+
 void Recorder::shed() {
     while (figures_.waiting_bytes > limits_.most_bytes && !waiting_.empty()) {
         const Waiting& oldest = waiting_.front();
@@ -104,6 +110,22 @@ void Recorder::work(Seconds now) {
             return failed(opened.error(), now);
         samples_ = std::move(*opened);
     }
+    if (const auto caught_up = catch_up(); !caught_up)
+        return failed(caught_up.error(), now);
+    const auto tended = samples_->tend(now, limits_.minutes_at_once);
+    if (!tended)
+        return failed(tended.error(), now);
+    recovered();
+    measure(now, tended->shortened);
+    if (tended->shortened && !shortened_told_)
+        tell_(News::shortened,
+              "the samples database is as large as it may be: samples of each second are kept for "
+              "a shorter time than was asked for; minutes and hours are not affected");
+    shortened_told_ = tended->shortened;
+}
+
+Result<void> Recorder::catch_up() {
+    BATON_TRY(write_people());
     while (true) {
         std::deque<Waiting> batch;
         {
@@ -118,20 +140,42 @@ void Recorder::work(Seconds now) {
             }
         }
         if (batch.empty())
-            break;
-        if (const auto written = write(batch); !written) {
+            return {};
+        if (auto written = write(batch); !written) {
             put_back(batch);
-            return failed(written.error(), now);
+            return written;
         }
     }
-    const auto tended = samples_->tend(now, limits_.minutes_at_once);
-    if (!tended)
-        return failed(tended.error(), now);
-    recovered();
-    if (tended->shortened && !shortened_told_)
-        tell_("the samples database is as large as it may be: samples of each second are kept for "
-              "a shorter time than was asked for; minutes and hours are not affected");
-    shortened_told_ = tended->shortened;
+}
+
+Result<void> Recorder::write_people() {
+    std::map<std::string, Person> people;
+    {
+        const std::lock_guard lock(mutex_);
+        people.swap(people_);
+    }
+    while (!people.empty()) {
+        if (auto written = samples_->annotate(people.begin()->second); !written) {
+            const std::lock_guard lock(mutex_);
+            people_.merge(people); // what came meanwhile is newer and stays
+            return written;
+        }
+        people.erase(people.begin());
+    }
+    return {};
+}
+
+void Recorder::measure(Seconds now, bool shortened) {
+    const bool due = now >= next_size_ || now < next_size_ - 2 * limits_.between_sizes;
+    const auto size = due ? samples_->size() : Result<Size>();
+    if (due)
+        next_size_ = now + limits_.between_sizes;
+    const std::lock_guard lock(mutex_);
+    figures_.shortened = shortened;
+    if (due && size) { // not to know it for a minute stops nothing
+        figures_.size = *size;
+        figures_.sized = true;
+    }
 }
 
 Result<void> Recorder::write(std::deque<Waiting>& batch) {
@@ -169,13 +213,16 @@ void Recorder::failed(const Error& error, Seconds now) {
     retry_after_ = std::min(retry_after_ * 2, limits_.longest_retry);
     {
         const std::lock_guard lock(mutex_);
+        figures_.why = error.message();
         if (figures_.failing)
             return;
         figures_.failing = true;
+        figures_.since = now;
         lost_before_ = figures_.lost;
         written_before_ = figures_.written;
     }
-    tell_(fmt::format("HISTORY HAS STOPPED, nothing else has: {}. New samples wait in memory (at "
+    tell_(News::stopped,
+          fmt::format("HISTORY HAS STOPPED, nothing else has: {}. New samples wait in memory (at "
                       "most {} MiB) until the database takes them",
                       error.message(), limits_.most_bytes >> 20));
 }
@@ -189,10 +236,12 @@ void Recorder::recovered() {
         if (!figures_.failing)
             return;
         figures_.failing = false;
+        figures_.why.clear();
+        figures_.since = 0;
         now = figures_;
     }
-    tell_(fmt::format("history goes on: {} samples were caught up, {} were lost",
-                      now.written - written_before_, now.lost - lost_before_));
+    tell_(News::resumed, fmt::format("history goes on: {} samples were caught up, {} were lost",
+                                     now.written - written_before_, now.lost - lost_before_));
 }
 
 Recorder::Figures Recorder::figures() const {

@@ -18,19 +18,32 @@ Result<std::vector<Sample>> samples_of(Samples& samples, const monitor::Reading&
 /// beginning and the end of such a time are told once.
 class Recorder {
   public:
+    enum class News : std::uint8_t {
+        stopped,   ///< nothing is written from here on
+        resumed,   ///< and what waited has been written
+        shortened, ///< Retention::most_bytes is reached: single seconds go earlier
+    };
     using Open = std::function<Result<std::unique_ptr<Samples>>()>;
-    using Tell = std::function<void(const std::string& sentence)>;
+    /// On the thread of work().
+    using Tell = std::function<void(News news, const std::string& sentence)>;
 
     struct Limits {
         std::size_t most_bytes = std::size_t{64} << 20; ///< of what waits
         Seconds first_retry = 1, longest_retry = 30;
-        int minutes_at_once = 5; ///< that work() packs in one call
+        int minutes_at_once = 5;          ///< that work() packs in one call
+        std::size_t most_people = 20'000; ///< that wait; more are not known to history
+        Seconds between_sizes = 60;       ///< the size of the database is asked for so often
     };
 
     struct Figures {
         std::size_t waiting_samples = 0, waiting_bytes = 0;
         std::uint64_t written = 0, lost = 0;
         bool failing = false;
+        std::string why;    ///< failing: the error's message
+        Seconds since = 0;  ///< failing: when that began
+        Size size;          ///< as of the last minute
+        bool sized = false; ///< size has been told at least once
+        bool shortened = false;
         bool operator==(const Figures&) const = default;
     };
 
@@ -40,6 +53,8 @@ class Recorder {
 
     /// Any thread; takes no longer than a copy.
     void offer(const monitor::Reading& reading);
+    /// Any thread. Who has a session; written with the next samples, and again after a failure.
+    void annotate(const Person& person);
     /// Writes what waits and does what is due. By one thread, once a second: nothing that was
     /// offered waits longer than that unless the database fails.
     void work(Seconds now);
@@ -54,7 +69,10 @@ class Recorder {
         std::size_t bytes = 0;
     };
 
+    Result<void> catch_up();
+    Result<void> write_people();
     Result<void> write(std::deque<Waiting>& batch);
+    void measure(Seconds now, bool shortened);
     void put_back(std::deque<Waiting>& batch);
     void shed();
     void failed(const Error& error, Seconds now);
@@ -63,12 +81,13 @@ class Recorder {
     Open open_;
     Tell tell_;
     Limits limits_;
-    std::unique_ptr<Samples> samples_; ///< of work()'s thread, as are the next two
-    Seconds retry_after_ = 0, next_try_ = 0;
+    std::unique_ptr<Samples> samples_; ///< of work()'s thread, as are the next four
+    Seconds retry_after_ = 0, next_try_ = 0, next_size_ = 0;
     bool shortened_told_ = false;
 
     mutable std::mutex mutex_;
     std::deque<Waiting> waiting_;
+    std::map<std::string, Person> people_; ///< that wait, by session
     std::map<std::string, std::shared_ptr<const monitor::Reading>> last_who_;
     Figures figures_;
     std::uint64_t lost_before_ = 0, written_before_ = 0;

@@ -7,6 +7,8 @@ baton_program(batond
         desk
         routing
         store
+        history
+        monitor
         handoff
         net
         deskserver

@@ -1,5 +1,5 @@
 # batond's own parts, and batond and baton as real processes on loopback with simulated hosts
-baton_test(batond_test KIND unit ROOMS handoff LIBRARIES fmt::fmt rapidcheck)
+baton_test(batond_test KIND unit ROOMS handoff history LIBRARIES fmt::fmt rapidcheck)
 target_sources(batond_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/config.cpp")
 target_compile_definitions(batond_test PRIVATE BATON_SOURCE="${CMAKE_SOURCE_DIR}")
 baton_test(batond_retention_test KIND unit ROOMS handoff store LIBRARIES fmt::fmt Boost::json)

@@ -44,6 +44,13 @@ TEST(BatondConfig, TheSampleSaysEveryKeyAndItsDefault) {
     EXPECT_EQ(config->invitation_life, otherwise.invitation_life);
     EXPECT_EQ(config->simulated_boot, otherwise.simulated_boot);
     EXPECT_EQ(config->retention, otherwise.retention);
+    EXPECT_EQ(config->samples_store, otherwise.samples_store);
+    EXPECT_EQ(config->samples_waiting, otherwise.samples_waiting);
+    const history::Retention kept;
+    EXPECT_EQ(config->samples.seconds, kept.seconds);
+    EXPECT_EQ(config->samples.minutes, kept.minutes);
+    EXPECT_EQ(config->samples.hours, kept.hours);
+    EXPECT_EQ(config->samples.most_bytes, kept.most_bytes);
     const handoff::EngineSettings usual;
     EXPECT_EQ(config->engine.sizes.largest, usual.sizes.largest);
     EXPECT_EQ(config->engine.sizes.levels, usual.sizes.levels);
@@ -68,6 +75,39 @@ TEST(BatondConfig, TheSampleSaysEveryKeyAndItsDefault) {
     }
     for (const std::string& key : config_keys())
         EXPECT_TRUE(said.contains(key)) << key << " is not in packaging/batond.toml";
+}
+
+TEST(BatondConfig, SamplesAreKeptWhereItSays) {
+    const auto place = [](const std::string& store) {
+        const auto config = parse_config(
+            "[state]\ndir = \"/srv/baton\"\n[samples]\nstore = \"" + store + "\"\n", "batond.toml");
+        return config ? config->samples_place() : config.error().what;
+    };
+    EXPECT_EQ(Config().samples_place(), "/var/lib/baton/samples.db");
+    EXPECT_EQ(place("sqlite"), "/srv/baton/samples.db");
+    EXPECT_EQ(place("sqlite:/data/samples.db"), "/data/samples.db");
+    EXPECT_EQ(place("mysql://baton@db1/samples"), "mysql://baton@db1/samples");
+    EXPECT_EQ(place("none"), "");
+    for (const char* wrong :
+         {"", "postgres://baton@db1/samples", "sqlite:samples.db", "mysql://db1"})
+        EXPECT_NE(place(wrong).find("batond.toml:4: samples.store: "), std::string::npos) << wrong;
+}
+
+TEST(BatondConfig, SamplesAreKeptAsLongAsItSays) {
+    const auto config = parse_config("[samples]\nseconds = \"1d\"\nminutes = \"7d\"\nhours = "
+                                     "\"30d\"\nmost_size = \"1GiB\"\nmost_waiting = \"8MiB\"\n",
+                                     "batond.toml");
+    ASSERT_TRUE(config) << config.error().message();
+    EXPECT_EQ(config->samples.seconds, std::chrono::hours(24));
+    EXPECT_EQ(config->samples.hours, std::chrono::hours(24 * 30));
+    EXPECT_EQ(config->samples.most_bytes, std::int64_t{1} << 30);
+    EXPECT_EQ(config->samples_waiting, Mebibytes(8));
+    EXPECT_NE(complaint("[samples]\nseconds = \"60d\"\n").find("samples.minutes"),
+              std::string::npos);
+    EXPECT_NE(complaint("[samples]\nseconds = \"1h\"\n").find("less than two hours"),
+              std::string::npos);
+    EXPECT_NE(complaint("[samples]\nmost_size = \"1MiB\"\n").find("samples.most_size"),
+              std::string::npos);
 }
 
 TEST(BatondConfig, EveryKeyIsDocumented) {

@@ -31,7 +31,11 @@ class Refusing final : public Samples {
         return real_->append(samples);
     }
 
-    Result<void> annotate(const Person& person) override { return real_->annotate(person); }
+    Result<void> annotate(const Person& person) override {
+        if (*refusal_ != Errc::internal)
+            return fail(*refusal_, "the disk is full", "free some space");
+        return real_->annotate(person);
+    }
 
     Result<Tended> tend(Seconds now, int most) override { return real_->tend(now, most); }
 
@@ -66,7 +70,7 @@ class HistoryRecorder : public ::testing::Test {
     }
 
     Recorder::Tell teller() {
-        return [this](const std::string& sentence) { told_.push_back(sentence); };
+        return [this](Recorder::News, const std::string& sentence) { told_.push_back(sentence); };
     }
 
     std::size_t kept() {
@@ -112,6 +116,51 @@ TEST_F(HistoryRecorder, AFullDiskIsShoutedOnceAndCaughtUp) {
     EXPECT_EQ(told_[1], "history goes on: 198 samples were caught up, 0 were lost");
     EXPECT_EQ(kept(), 100U);
     EXPECT_EQ(opened_, 1);
+}
+
+TEST_F(HistoryRecorder, WhoHasASessionWaitsToo) {
+    Recorder recorder(opener(), teller(), {.most_people = 2});
+    refusal_ = Errc::full;
+    recorder.annotate({"s-kim", "kim", "tiny-1", start});
+    recorder.work(start);
+    recorder.annotate({"s-lee", "lee", "tiny-1", start + 1});
+    recorder.annotate(
+        {"s-kim", "kim", "tiny-2", start + 2}); // newer than what could not be written
+    recorder.annotate({"s-park", "park", "tiny-1", start + 3}); // one too many
+    recorder.work(start + 5);
+    EXPECT_TRUE(recorder.figures().failing);
+    refusal_ = Errc::internal;
+    recorder.work(start + 60);
+    auto samples = open_sqlite(path_, {}, true).value();
+    EXPECT_EQ(samples->people().value(),
+              (std::vector<Person>{{"s-kim", "kim", "tiny-2", start + 2},
+                                   {"s-lee", "lee", "tiny-1", start + 1}}));
+    recorder.annotate({"s-park", "park", "tiny-1", start + 3});
+    recorder.work(start + 61);
+    EXPECT_EQ(samples->people()->size(), 3U);
+}
+
+TEST_F(HistoryRecorder, TheFiguresSayHowItGoes) {
+    Recorder recorder(opener(), teller());
+    EXPECT_FALSE(recorder.figures().sized);
+    recorder.offer(reading_at(start, 1));
+    recorder.work(start);
+    const auto good = recorder.figures();
+    EXPECT_TRUE(good.sized);
+    EXPECT_GT(good.size.used_bytes, 4096);
+    EXPECT_GE(good.size.file_bytes, good.size.used_bytes);
+    refusal_ = Errc::full;
+    recorder.offer(reading_at(start + 1, 1));
+    recorder.work(start + 1);
+    const auto bad = recorder.figures();
+    EXPECT_TRUE(bad.failing);
+    EXPECT_EQ(bad.since, start + 1);
+    EXPECT_NE(bad.why.find("the disk is full"), std::string::npos);
+    refusal_ = Errc::internal;
+    recorder.work(start + 60);
+    EXPECT_FALSE(recorder.figures().failing);
+    EXPECT_EQ(recorder.figures().why, "");
+    EXPECT_EQ(recorder.figures().since, 0);
 }
 
 TEST_F(HistoryRecorder, WhatWaitsIsBoundedAndTheOldestIsLost) {
@@ -174,7 +223,7 @@ TEST_F(HistoryRecorder, KillNineLosesNothingThatWasWorkedOff) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) { // writes second after second until it is killed, telling each one
-        Recorder recorder(opener(), [](const std::string&) {});
+        Recorder recorder(opener(), [](Recorder::News, const std::string&) {});
         for (Seconds at = start;; ++at) {
             recorder.offer(reading_at(at, 20));
             recorder.work(at);

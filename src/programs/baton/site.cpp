@@ -21,6 +21,26 @@ struct Options {
     std::int64_t after = 0;
 };
 
+void print_samples(const json::object& site) {
+    const json::value* told = site.if_contains("samples");
+    const json::object* samples = told != nullptr ? told->if_object() : nullptr;
+    if (samples == nullptr) {
+        fmt::print("samples are not kept\n");
+        return;
+    }
+    if (samples->at("failing").as_bool()) {
+        fmt::print("HISTORY HAS STOPPED at {}: {}; {} samples ({}) wait in memory, {} are lost\n",
+                   time_field(*samples, "since"), printable(field(*samples, "why")),
+                   field(*samples, "waiting"), bytes_field(*samples, "waiting_bytes"),
+                   field(*samples, "lost"));
+        return;
+    }
+    fmt::print("samples are kept in {}: {}, every second since {}{}\n",
+               printable(field(*samples, "where")), bytes_field(*samples, "used_bytes"),
+               time_field(*samples, "seconds_since"),
+               samples->at("shortened").as_bool() ? " (as much as samples.most_size lets it)" : "");
+}
+
 void status(const Options& options) {
     Remote remote(*options.connection);
     const json::object site = remote.get("/v1/status");
@@ -38,6 +58,7 @@ void status(const Options& options) {
                    field(host, "state"), field(host, "desktops"), memory_field(host, "used_mib"),
                    memory_field(host, "free_mib"));
     }
+    print_samples(site);
 }
 
 void events(const Options& options) {

@@ -1,5 +1,7 @@
 #include "programs/batond/config.h"
 
+#include "history/mariadb_url.h"
+
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
@@ -17,6 +19,15 @@ namespace baton::controller {
 Mebibytes Config::reserve(Mebibytes memory) const {
     return std::max(host_reserve, Mebibytes(memory.count *
                                             static_cast<std::int64_t>(host_reserve_percent) / 100));
+}
+
+std::string Config::samples_place() const {
+    if (samples_store == "none")
+        return {};
+    if (samples_store == "sqlite")
+        return state_dir + "/samples.db";
+    constexpr std::string_view file = "sqlite:";
+    return samples_store.starts_with(file) ? samples_store.substr(file.size()) : samples_store;
 }
 
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
@@ -194,6 +205,41 @@ class Reader {
     std::string problem_;
 };
 
+Result<void> check_samples_store(const std::string& words) {
+    if (words == "none" || words == "sqlite" || words.starts_with("sqlite:/"))
+        return {};
+    if (words.starts_with("mysql://"))
+        return history::parse_mariadb_url(words).map([](const history::MariadbUrl&) {});
+    return fail(Errc::invalid_argument, "is no place to keep samples in",
+                "write \"sqlite\", \"sqlite:/FOLDER/FILE\", \"mysql://USER@HOST/DATABASE\" or "
+                "\"none\"");
+}
+
+void read_samples(Reader& reader, Config& config) {
+    reader.read("samples.store", [&config](const std::string& words) -> Result<void> {
+        BATON_TRY(check_samples_store(words));
+        config.samples_store = words;
+        return {};
+    });
+    history::Retention& kept = config.samples;
+    reader.duration("samples.seconds", kept.seconds);
+    reader.duration("samples.minutes", kept.minutes);
+    reader.duration("samples.hours", kept.hours);
+    // an hour is rolled up out of its seconds
+    reader.require(kept.seconds >= std::chrono::hours(2), "samples.seconds",
+                   "is less than two hours");
+    reader.require(kept.minutes >= kept.seconds, "samples.minutes", "is less than samples.seconds");
+    reader.require(kept.hours >= kept.minutes, "samples.hours", "is less than samples.minutes");
+    Mebibytes most(kept.most_bytes >> 20);
+    reader.memory("samples.most_size", most);
+    reader.require(most >= Mebibytes(16), "samples.most_size", "is less than 16 MiB");
+    kept.most_bytes = most.bytes();
+    reader.memory("samples.most_waiting", config.samples_waiting);
+    reader.require(config.samples_waiting >= Mebibytes(1) &&
+                       config.samples_waiting <= Mebibytes(16 * 1024),
+                   "samples.most_waiting", "is not from 1 MiB to 16 GiB");
+}
+
 void read_site(Reader& reader, Config& config) {
     reader.texts("listen.address", config.addresses);
     reader.number("listen.port", config.port, 0, 65535);
@@ -274,6 +320,7 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
     Config config;
     Reader reader(root, file);
     read_site(reader, config);
+    read_samples(reader, config);
     read_engine(reader, config);
     BATON_TRY(reader.result());
     return config;
@@ -284,6 +331,7 @@ std::vector<std::string> config_keys() {
     Config config;
     Reader reader(nothing, "");
     read_site(reader, config);
+    read_samples(reader, config);
     read_engine(reader, config);
     return {reader.known().begin(), reader.known().end()};
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "handoff/engine.h"
+#include "history/samples.h"
 #include "model/error.h"
 #include "model/size.h"
 #include "programs/batond/retention.h"
@@ -26,6 +27,11 @@ struct Config {
 
     // [retention]
     Retention retention;
+
+    // [samples]
+    std::string samples_store = "sqlite"; ///< as written; samples_place() says where that is
+    history::Retention samples;
+    Mebibytes samples_waiting{64}; ///< most that waits in memory while the database is away
 
     // [images]
     std::string images_folder = "/var/lib/baton/images";
@@ -58,6 +64,8 @@ struct Config {
     std::chrono::milliseconds simulated_boot{300};
 
     [[nodiscard]] Mebibytes reserve(Mebibytes memory) const;
+    /// Where history::open() finds the samples: a path or mysql://...; empty: nowhere.
+    [[nodiscard]] std::string samples_place() const;
 };
 
 /// The error names file, line and key: "batond.toml:12: allocation.levels: ...".

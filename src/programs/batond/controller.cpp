@@ -5,6 +5,7 @@
 #include "net/pki.h"
 #include "process/large_pages.h"
 #include "programs/batond/retention.h"
+#include "programs/batond/samples_keeper.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -130,6 +131,7 @@ class Site : public Controller {
     Result<void> make_certificates();
     Result<void> make_api();
     Result<void> wake_engine();
+    void make_samples();
     Result<void> write_admin_token();
     Result<void> listen();
     Result<void> listen_at(const net::ServerSettings& settings, const std::string& url);
@@ -146,6 +148,7 @@ class Site : public Controller {
     api::Latest latest_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<Historian> historian_;
+    std::unique_ptr<SamplesKeeper> samples_;
     std::vector<std::unique_ptr<net::Server>> servers_;
     std::vector<std::string> urls_;
 };
@@ -239,6 +242,7 @@ Result<void> Site::make_certificates() {
 
 Result<void> Site::make_api() {
     hasher_ = api::make_hasher();
+    make_samples();
     const api::Services services{
         *store_,
         *engine_,
@@ -253,8 +257,11 @@ Result<void> Site::make_api() {
             latest_.forget(host);
             world_->host_changed(host);
         },
-        &latest_};
+        &latest_,
+        samples_.get()};
     world_->on_reading([this](monitor::Reading reading) {
+        if (samples_)
+            samples_->heard(reading);
         latest_.put(std::make_shared<const monitor::Reading>(std::move(reading)),
                     {loop_->monotonic().count()});
     });
@@ -275,10 +282,14 @@ Result<void> Site::wake_engine() {
             for (const store::EventRow& event : events)
                 spdlog::info("{} {}: {}", event.kind, event.subject, event.text);
             api_->events_grew();
+            if (samples_)
+                samples_->happened(events);
         });
         result = api_->load();
         if (result)
             result = engine_->resume();
+        if (result && samples_)
+            samples_->begin();
         if (result)
             result = world_->begin(*engine_, *store_);
         historian_ = std::make_unique<Historian>(
@@ -287,6 +298,19 @@ Result<void> Site::wake_engine() {
             config_.retention);
     });
     return result;
+}
+
+void Site::make_samples() {
+    if (config_.samples_place().empty())
+        return;
+    samples_ = std::make_unique<SamplesKeeper>(
+        SamplesKeeper::Doors{*store_, *engine_, *loop_, [this] { api_->events_grew(); },
+                             [](bool bad, const std::string& line) {
+                                 bad ? spdlog::error("{}", line) : spdlog::info("{}", line);
+                             }},
+        SamplesKeeper::Settings{config_.samples_place(), config_.samples,
+                                static_cast<std::size_t>(config_.samples_waiting.bytes())});
+    spdlog::info("samples are kept in {}", samples_->state().where);
 }
 
 Result<void> Site::write_admin_token() {

@@ -67,9 +67,12 @@ class Site:
             print((self.folder / "log").read_text()[-4000:])
         shutil.rmtree(self.folder)
 
+    def command(self):
+        return [BATOND, "--config", str(self.config)]
+
     def start(self):
         """Returns when it listens: it says so."""
-        self.process = subprocess.Popen([BATOND, "--config", str(self.config)], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE,
                                         stderr=self.log, text=True)
         self.urls = []
         for line in self.process.stdout:
