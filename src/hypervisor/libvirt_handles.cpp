@@ -111,6 +111,12 @@ class EventThread {
 
 } // namespace
 
+std::string uuid_of(virDomain* domain) {
+    std::array<char, VIR_UUID_STRING_BUFLEN> text{};
+    virDomainGetUUIDString(domain, text.data());
+    return text.data();
+}
+
 Error libvirt_error(std::string_view doing, int code, int domain, std::string_view message) {
     Error error{code_of(code), fmt::format("{}: {}", doing, message), {}, code};
     if (domain == VIR_FROM_RPC || code == VIR_ERR_NO_CONNECT || code == VIR_ERR_INVALID_CONN) {

@@ -22,6 +22,8 @@ using StreamHandle = std::unique_ptr<virStream, Release>;
 /// Shared by the calls that are under way; closed with the last of them.
 using ConnectionHandle = std::shared_ptr<virConnect>;
 
+std::string uuid_of(virDomain* domain);
+
 /// What libvirt last said in this thread, with what was being done. Never Errc::internal.
 Error libvirt_error(std::string_view doing);
 
