@@ -1,5 +1,7 @@
-# baton_room(NAME [LIBRARIES target...]): the CMake library of src/NAME. Its sources are src/NAME/*.cpp; the rooms it
-# links are those of its row in src/arrows.txt, so that a room without an arrow cannot even be linked.
+# baton_room(NAME [PLUMBING] [LIBRARIES target...]): the CMake library of src/NAME. Its sources are src/NAME/*.cpp; the
+# rooms it links are those of its row in src/arrows.txt, so that a room without an arrow cannot even be linked.
+# PLUMBING: it waits for others (processes, sockets, disks) rather than computes; what -O2 adds to -O1 there is a third
+# of its compile time and nothing else.
 file(STRINGS "${CMAKE_SOURCE_DIR}/src/arrows.txt" BATON_ARROWS REGEX "^[a-z]+:")
 set_property(DIRECTORY "${CMAKE_SOURCE_DIR}" APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/arrows.txt")
 
@@ -17,7 +19,7 @@ function(baton_rooms_of name out)
 endfunction()
 
 function(baton_room name)
-    cmake_parse_arguments(ROOM "" "" "LIBRARIES" ${ARGN})
+    cmake_parse_arguments(ROOM "PLUMBING" "" "LIBRARIES" ${ARGN})
     baton_rooms_of(${name} rooms)
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.cpp")
     file(GLOB headers CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.h")
@@ -35,6 +37,9 @@ function(baton_room name)
     target_link_libraries(baton_${name} ${reach} ${ROOM_LIBRARIES} tl::expected)
     if(sources)
         target_link_libraries(baton_${name} PRIVATE baton_warnings)
+        if(ROOM_PLUMBING)
+            target_compile_options(baton_${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+        endif()
     endif()
 endfunction()
 
