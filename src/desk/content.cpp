@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <vector>
 
@@ -106,6 +108,39 @@ Result<void> write_fully(int fd, std::span<const std::uint8_t> bytes, std::int64
         offset += n;
     }
     return {};
+}
+
+Result<std::string> hash_of(int fd, std::int64_t size_bytes, const std::string& path) {
+    ContentHash hash(size_bytes);
+    BATON_TRY(each_piece(fd, size_bytes, path, [&](std::int64_t offset, auto piece) {
+        hash.add(offset, piece);
+        return Result<void>();
+    }));
+    return hex(hash.finish());
+}
+
+Result<CopiedContent> copy_content(const Image& from, int to, const std::string& to_path) {
+    const auto size = from.header().size_bytes;
+    CopiedContent copied;
+    ContentHash hash(size);
+    BATON_TRY(each_piece(from.fd(), size, from.path(),
+                         [&](std::int64_t offset, std::span<const std::uint8_t> piece) {
+                             hash.add(offset, piece);
+                             copied.bytes += static_cast<std::int64_t>(piece.size());
+                             return write_fully(to, piece, data_offset + offset, to_path);
+                         }));
+    copied.sha256 = hex(hash.finish());
+    const auto written = hash_of(to, size, to_path);
+    if (!written)
+        return tl::unexpected(written.error());
+    if (*written != copied.sha256)
+        return fail(Errc::io, "the copy " + to_path + " is not what was written to it",
+                    "look at the disk it lies on");
+    return copied;
+}
+
+bool share_content(const Image& from, int to) {
+    return ::ioctl(to, FICLONE, from.fd()) == 0;
 }
 
 } // namespace baton::desk

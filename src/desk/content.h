@@ -1,5 +1,6 @@
 #pragma once
 
+#include "desk/image.h"
 #include "model/error.h"
 
 #include <cstdint>
@@ -34,6 +35,22 @@ std::string hex(const std::string& bytes);
 Result<void>
 each_piece(int fd, std::int64_t size_bytes, const std::string& path,
            const std::function<Result<void>(std::int64_t, std::span<const std::uint8_t>)>& sink);
+
+/// content_hash() of an open image.
+Result<std::string> hash_of(int fd, std::int64_t size_bytes, const std::string& path);
+
+struct CopiedContent {
+    std::int64_t bytes = 0; ///< that were not zero
+    std::string sha256;     ///< see content_hash
+};
+
+/// The content of an image into the new file `to`, sparse, read back and compared; not its header.
+/// Errc::full, Errc::io.
+Result<CopiedContent> copy_content(const Image& from, int to, const std::string& to_path);
+
+/// The same by sharing the blocks (a reflink): at once, header and all. Gives whether the file
+/// system could; if not nothing was done.
+bool share_content(const Image& from, int to);
 
 /// pwrite of everything; Errc::full, Errc::io.
 Result<void> write_fully(int fd, std::span<const std::uint8_t> bytes, std::int64_t offset,

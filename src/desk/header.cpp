@@ -35,7 +35,8 @@ constexpr std::size_t out_since = 184;
 constexpr std::size_t out_generation = 192;
 constexpr std::size_t out_to = 200;
 constexpr std::size_t owner = 264;
-constexpr std::size_t reserved = 328;
+constexpr std::size_t journey = 328;
+constexpr std::size_t reserved = 344;
 constexpr std::size_t checksum = slot_bytes - 4;
 } // namespace at
 
@@ -131,6 +132,8 @@ Result<void> check_sense(const Header& header) {
         return fail(Errc::invalid_argument, "its lease's number is larger than the largest given");
     if (header.checked_out)
         BATON_TRY(check_name("check-out place", header.checked_out->to));
+    if (!header.journey.empty() && !valid_desk_id(header.journey))
+        return fail(Errc::invalid_argument, "its check-out's id is not a UUID in lower case");
     return {};
 }
 
@@ -175,6 +178,8 @@ Result<Header> fields_of(std::span<const std::uint8_t> slot) {
     if (out == 1)
         header.checked_out = CheckOut{*to, get_time(slot, at::out_since),
                                       get<std::uint64_t>(slot, at::out_generation)};
+    if (const auto journey = slot.subspan(at::journey, 16); !all_zero(journey))
+        header.journey = text_of(journey).value;
     if (get<std::int64_t>(slot, at::data_offset) != data_offset)
         return broken("the place of the file system");
     if (!all_zero(slot.subspan(at::reserved, at::checksum - at::reserved)))
@@ -305,6 +310,10 @@ Result<Slot> encode_slot(const Header& header, std::uint64_t sequence) {
         put_name(slot, at::out_to, header.checked_out->to);
     }
     put_name(slot, at::owner, header.owner);
+    if (!header.journey.empty()) {
+        const auto journey = *bytes_of(header.journey);
+        std::copy(journey.begin(), journey.end(), slot.begin() + at::journey);
+    }
     put(slot, at::checksum, crc32c(std::span(slot).first(at::checksum)));
     return slot;
 }

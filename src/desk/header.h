@@ -67,6 +67,9 @@ struct Header {
     FencingNumber largest_fence; ///< ever given out; never goes back
     Lease lease;
     std::optional<CheckOut> checked_out;
+    /// The check-out that this file took part in: a random UUID, the same in the copy that stayed
+    /// and in the one that went, by which the right one is known when it comes back. Empty: none.
+    std::string journey;
     bool operator==(const Header&) const = default;
 };
 

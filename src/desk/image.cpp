@@ -143,6 +143,16 @@ Result<void> check_length(int fd, const Header& header, const std::string& path)
     return {};
 }
 
+/// Whether the name still is this file's: whoever replaced it while the lock was waited for would
+/// leave us with a file that nobody finds again.
+Result<void> still_named(const struct stat& opened, const std::string& path) {
+    struct stat now{};
+    if (::stat(path.c_str(), &now) == 0 && now.st_dev == opened.st_dev &&
+        now.st_ino == opened.st_ino)
+        return {};
+    return fail(Errc::busy, "the desk image " + path + " was replaced at this moment", "try again");
+}
+
 /// Breaks off a blocking call of this thread by SIGALRM when the time is over.
 class WaitLimit {
   public:
@@ -197,7 +207,13 @@ Result<Image> Image::open(const std::string& path, Access access) {
     struct stat status{};
     if (::fstat(image.fd(), &status) != 0 || !S_ISREG(status.st_mode))
         return fail(Errc::invalid_argument, path + " is not a file");
+    if (access == Access::write && (status.st_mode & 0222) == 0)
+        return fail(Errc::refused, path + " is a copy that stays as it is: nobody may write to it",
+                    "go back to it with: baton desk restore; or make one of your own: baton desk "
+                    "export");
     BATON_TRY(lock_image(image.fd(), access, path));
+    if (access != Access::look)
+        BATON_TRY(still_named(status, path));
     auto parsed = read_header(image.fd(), path);
     if (!parsed)
         return tl::unexpected(parsed.error());

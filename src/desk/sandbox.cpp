@@ -144,6 +144,10 @@ process::Command sandbox_command(const SandboxOrder& order, std::string filter) 
                      "--seccomp",
                      "0",
                      "--"};
+    if (!order.program.empty()) {
+        const auto place = std::ranges::find(command.words, "--remount-ro");
+        command.words.insert(place, {"--ro-bind", order.program, program_in_sandbox});
+    }
     if (order.own_user)
         command.words.insert(std::ranges::find(command.words, "--unshare-ipc"), "--unshare-user");
     command.words.insert(command.words.end(), order.words.begin(), order.words.end());

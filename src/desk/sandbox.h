@@ -16,6 +16,8 @@ struct SandboxOrder {
     /// image.
     std::vector<std::string> words;
     std::string image;     ///< path
+    /// A program of Baton's own that is in `words` as `program_in_sandbox`: its path. May be empty.
+    std::string program{};
     bool writable = false; ///< the image may be written (a repair)
     std::chrono::milliseconds deadline{600'000};
     std::size_t output_limit = 16 * 1024 * 1024;
@@ -27,6 +29,8 @@ struct SandboxOrder {
 
 /// The image's path as the program in the sandbox sees it.
 inline constexpr const char* image_in_sandbox = "/desk";
+
+inline constexpr const char* program_in_sandbox = "/program";
 
 /// The command: prlimit (memory, processor time, files, no core), then bwrap (own user, mount,
 /// network, process, IPC and host name namespaces; only /usr, read-only, and the image are there;

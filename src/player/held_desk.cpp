@@ -140,7 +140,11 @@ Result<void> HeldDesk::take_lease() {
     header.largest_fence = header.largest_fence.next();
     header.lease = {desk::HolderKind::player, order_.holder, header.largest_fence,
                     desk::wall_now()};
-    header.checked_out.reset();
+    if (header.checked_out) {
+        // against the mark: from here on the one that is away is another desk's copy
+        header.checked_out.reset();
+        header.journey.clear();
+    }
     ++header.generation;
     lease_ = header.lease;
     return image_->change(header);

@@ -10,6 +10,7 @@ baton_program(baton
         process
         history
         chart
+        player
     LIBRARIES CLI11::CLI11 fmt::fmt Boost::json baton_top_command)
 
 # recipes are found beside the programs: bin/../share/baton/recipes, in the build folder as where it is installed

@@ -62,6 +62,9 @@ rc::Gen<Header> any_header() {
         const auto fence = *rc::gen::inRange<std::uint64_t>(0, 1'000'000);
         header.largest_fence = FencingNumber{fence + *rc::gen::inRange<std::uint64_t>(0, 3)};
         if (*rc::gen::arbitrary<bool>())
+            header.journey =
+                desk_id_from(*rc::gen::arbitrary<std::array<std::uint8_t, 16>>()).value;
+        if (*rc::gen::arbitrary<bool>())
             header.lease = {
                 *rc::gen::element(HolderKind::host, HolderKind::player), *any_name(),
                 FencingNumber{fence},

@@ -1,6 +1,7 @@
 // The pure parts of the player: policy, rules, ids, accounts, leases, and what is forbidden inside.
 #include "player/base.h"
 #include "player/blueprint.h"
+#include "player/changes.h"
 #include "player/confine.h"
 #include "player/held_desk.h"
 #include "player/id_range.h"
@@ -209,6 +210,44 @@ TEST(PlayerProgram, TravelsWhole) {
         environment_for(Account{"kim", 1000, 1000, "/home/kim", "/bin/sh", {}}, program);
     EXPECT_THAT(lines, Contains("HOME=/home/kim"));
     EXPECT_THAT(lines, Contains("TERM=xterm"));
+}
+
+TEST(PlayerChanges, AreToldFromWhatTheBaseHas) {
+    const auto policy = parse_policy(default_policy_text(), "built in").value();
+    desk::Tree tree;
+    tree.sums = {{"fwd/usrlocal", 2, 10}, {"cow/b/var/tree", 1, 5}};
+    const auto entry = [&](const char* layer, const char* path, const char* kind, bool copied,
+                           bool covers = false) {
+        tree.entries.push_back({layer, path, kind, 3, copied, covers});
+    };
+    entry("cow/b/usr", "bin", "folder", true);
+    entry("cow/b/usr", "bin/env", "gone", false);
+    entry("cow/b/usr", "bin/tool", "file", false);
+    entry("cow/b/usr", "new", "folder", false);
+    entry("cow/b/usr", "over", "folder", false, true);
+    entry("cow/b/var/over/lib-dpkg", "status", "file", true);
+    entry("cow/c/etc", "motd", "file", true);
+    entry("cow/c/lib", "odd", "link", false);
+    const auto changes = changes_of(tree, policy, "b", [](const std::string& path) {
+        return path == "/usr/bin" || path == "/usr/bin/tool" || path == "/usr/over" ||
+               path == "/var/lib/dpkg/status";
+    });
+    EXPECT_EQ(changes.forwarded, (std::vector<desk::FolderSum>{{"/usr/local", 2, 10}}));
+    ASSERT_EQ(changes.bases.size(), 2U);
+    const auto& b = changes.bases[0];
+    EXPECT_TRUE(b.compared);
+    EXPECT_EQ(b.own, (std::vector<desk::FolderSum>{{"/var", 1, 5}}));
+    EXPECT_EQ(b.changes, (std::vector<Change>{{How::removed, "/usr/bin/env", "", 0},
+                                              {How::changed, "/usr/bin/tool", "file", 3},
+                                              {How::added, "/usr/new", "folder", 3},
+                                              {How::changed, "/usr/over", "folder", 3},
+                                              {How::changed, "/var/lib/dpkg/status", "file", 3}}));
+    const auto& c = changes.bases[1];
+    EXPECT_FALSE(c.compared);
+    EXPECT_EQ(c.changes, (std::vector<Change>{{How::changed, "/etc/motd", "file", 3},
+                                              {How::added, "/lib/odd", "link", 3}}));
+    EXPECT_EQ(b.count(How::changed), 3U);
+    EXPECT_EQ(b.size_bytes(), 12);
 }
 
 } // namespace

@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <unistd.h>
+
 namespace baton::cli {
 
 namespace {
@@ -37,7 +40,80 @@ void add_json(CLI::App* command, const std::shared_ptr<DeskOptions>& options) {
     command->add_flag("--json", options->as_json, "JSON for programs (docs/cli.md)");
 }
 
+void add_copies(CLI::App* group, const std::shared_ptr<DeskOptions>& options) {
+    CLI::App* kept = add_command(group, options, "snapshot",
+                                 "Keep how a desk that nobody uses is now, under a name",
+                                 "baton desk snapshot ./kim.desk before-exam");
+    add_target(kept, options);
+    kept->add_option("NAME", options->snapshot, "the snapshot's name")->required();
+    kept->add_flag("--remove", options->forget, "remove this snapshot");
+    add_json(kept, options);
+    kept->callback([options] { desks_of(*options).snapshot(*options); });
+
+    CLI::App* restored =
+        add_command(group, options, "restore", "Make a desk what it was; what came since is gone",
+                    "baton desk restore ./kim.desk before-exam");
+    add_target(restored, options);
+    restored->add_option("NAME", options->snapshot, "a snapshot's name")->required();
+    add_json(restored, options);
+    restored->callback([options] { desks_of(*options).restore(*options); });
+
+    CLI::App* compared = add_command(
+        group, options, "diff", "What a desk in a file changed over its bases, and what it holds",
+        "baton desk diff ./kim.desk --summary");
+    add_target(compared, options);
+    compared->add_flag("--summary", options->summary, "no list of files");
+    compared->add_option("--over", options->over, "the system in this folder is the base")
+        ->capture_default_str();
+    compared->add_option("--policy", options->policy, "the player's policy, if not the usual one");
+    add_json(compared, options);
+    compared->callback([options] { desks_of(*options).diff(*options); });
+
+    CLI::App* out =
+        add_command(group, options, "checkout",
+                    "Take a desk away in a file; nobody opens the one that stays meanwhile",
+                    "baton desk checkout kim /media/stick/kim.desk");
+    add_target(out, options);
+    out->add_option("FILE", options->file, "where to, for example on a stick")->required();
+    out->add_option("--to", options->place,
+                    "what the place is called, for people; without it, this machine's name");
+    add_json(out, options);
+    out->callback([options] { desks_of(*options).check_out(*options); });
+
+    CLI::App* in = add_command(group, options, "checkin", "Bring a desk back that was taken away",
+                               "baton desk checkin kim /media/stick/kim.desk");
+    add_target(in, options);
+    CLI::Option* file = in->add_option("FILE", options->file, "the copy that was away");
+    in->add_flag("--lost", options->forget,
+                 "there is no copy any more: use the desk as it was when it was taken away")
+        ->excludes(file);
+    in->add_option("--to", options->place,
+                   "what the desk's place is called in the copy that stays behind");
+    add_json(in, options);
+    in->callback([options] {
+        if (options->file.empty() && !options->forget)
+            throw CommandFailed{Error{Errc::invalid_argument, "which file comes back?",
+                                      "name it, or say --lost if there is none any more", 0}};
+        desks_of(*options).check_in(*options);
+    });
+}
+
 } // namespace
+
+std::string place_of(const DeskOptions& options) {
+    if (!options.place.empty())
+        return options.place;
+    std::array<char, 256> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    std::string name;
+    for (const char* c = host.data(); *c != '\0' && *c != '.' && name.size() < 63; ++c) {
+        const char low = *c >= 'A' && *c <= 'Z' ? static_cast<char>(*c - 'A' + 'a') : *c;
+        if ((low >= 'a' && low <= 'z') || (low >= '0' && low <= '9') ||
+            (low == '-' && !name.empty()))
+            name += low;
+    }
+    return name.empty() ? "elsewhere" : name;
+}
 
 bool wants_packed(const DeskOptions& options) {
     return options.packed || options.file.ends_with(".zst");
@@ -103,6 +179,8 @@ void add_desk(CLI::App& app) {
                        "compressed, with a hash; so is a FILE that ends with .zst");
     add_json(exported, options);
     exported->callback([options] { desks_of(*options).export_to(*options); });
+
+    add_copies(group, options);
 
     CLI::App* imported = add_command(group, options, "import", "A desk from a file, packed or not",
                                      "baton desk import ./kim.desk kim --owner kim");

@@ -16,9 +16,15 @@ struct DeskOptions {
     std::string target; ///< NAME or ./FILE
     std::string owner;
     std::optional<std::int64_t> size_bytes;
-    std::string file;                 ///< of export and import
-    bool repair = false;              ///< of check
-    bool packed = false;              ///< of export: packed, whatever the file is called
+    std::string file;       ///< of export and import
+    bool repair = false;    ///< of check
+    std::string snapshot;   ///< of snapshot and restore: its name
+    std::string place;      ///< of checkout and checkin: where the copy goes or stays
+    bool forget = false;    ///< of snapshot: remove it; of checkin: the copy is lost
+    std::string policy;     ///< of diff: a policy file of the player's; empty: the usual one
+    std::string over = "/"; ///< of diff: the folder of the base that may be compared with
+    bool summary = false;   ///< of diff: no list of files
+    bool packed = false;    ///< of export: packed, whatever the file is called
     std::optional<std::string> files; ///< of show: list this folder of the desk
     bool as_json = false;
 };
@@ -38,6 +44,13 @@ class Desks {
     virtual void export_to(const DeskOptions& options) = 0;
     /// From a file of either kind.
     virtual void import_from(const DeskOptions& options) = 0;
+    virtual void snapshot(const DeskOptions& options) = 0;
+    virtual void restore(const DeskOptions& options) = 0;
+    virtual void diff(const DeskOptions& options) = 0;
+    /// Into options.file, which goes away, while the desk stays and nobody opens it.
+    virtual void check_out(const DeskOptions& options) = 0;
+    /// options.file comes back.
+    virtual void check_in(const DeskOptions& options) = 0;
 };
 
 std::unique_ptr<Desks> managed_desks();
@@ -47,6 +60,11 @@ std::unique_ptr<Desks> detached_desks();
 void list_desks(const DeskOptions& options);
 void export_desk(const DeskOptions& options); ///< export_to of managed desks
 void import_desk(const DeskOptions& options); ///< import_from of managed desks
+
+void diff_desk_file(const DeskOptions& options); ///< diff of detached desks
+
+/// options.place, or this machine's name as one.
+std::string place_of(const DeskOptions& options);
 
 /// Whether an export to this file is to be packed.
 bool wants_packed(const DeskOptions& options);

@@ -1,5 +1,6 @@
 /// Desks that are files here: on a stick, on their way.
 #include "desk/check.h"
+#include "desk/copies.h"
 #include "desk/create.h"
 #include "desk/image.h"
 #include "desk/pack.h"
@@ -54,6 +55,16 @@ std::string lease_text(const desk::Lease& lease) {
                        lease.fence.value);
 }
 
+using Snapshots = std::vector<desk::Snapshot>;
+
+json::object described(const desk::Snapshot& snapshot) {
+    return {{"name", snapshot.name},
+            {"file", snapshot.path},
+            {"made", deskserver::to_json(snapshot.made)},
+            {"generation", snapshot.generation},
+            {"allocated_bytes", snapshot.allocated_bytes}};
+}
+
 json::object described(const desk::Image& image) {
     auto object = deskserver::to_json(image.header());
     object["file"] = image.path();
@@ -68,6 +79,10 @@ json::object described(const desk::Image& image) {
     if (!superblock)
         warnings.emplace_back(superblock.error().what);
     object["warnings"] = std::move(warnings);
+    json::array snapshots;
+    for (const auto& one : desk::list_snapshots(image.path()).value_or(Snapshots{}))
+        snapshots.emplace_back(described(one));
+    object["snapshots"] = std::move(snapshots);
     return object;
 }
 
@@ -83,6 +98,20 @@ void say_copied(const DeskOptions& options, const desk::Copied& copied, const st
     }
     fmt::print("{} is copied to {}: {} of content, SHA-256 {}\n", from, to,
                human_bytes(copied.copied_bytes), copied.content_sha256);
+}
+
+void say(const DeskOptions& options, const json::object& object, const std::string& sentence) {
+    if (options.as_json)
+        fmt::print("{}", pretty(object));
+    else
+        fmt::print("{}\n", sentence);
+}
+
+void say_header(const DeskOptions& options, const desk::Header& header,
+                const std::string& sentence) {
+    auto object = deskserver::to_json(header);
+    object["file"] = options.target;
+    say(options, object, sentence);
 }
 
 class DetachedDesks : public Desks {
@@ -123,6 +152,11 @@ class DetachedDesks : public Desks {
                    time_field(object, "created"));
         for (const auto& warning : object.at("warnings").as_array())
             fmt::print("warning    {}\n", printable(warning.as_string()));
+        for (const auto& value : object.at("snapshots").as_array()) {
+            const auto& one = value.as_object();
+            fmt::print("snapshot   {}, {}, generation {}\n", field(one, "name"),
+                       time_field(one, "made"), field(one, "generation"));
+        }
     }
 
     void check(const DeskOptions& options) override {
@@ -150,6 +184,7 @@ class DetachedDesks : public Desks {
         auto image = desk::Image::open(options.target, desk::Access::write);
         if (!image && image.error().code != Errc::corrupt)
             throw CommandFailed{image.error()};
+        value_or_fail(desk::remove_snapshots(options.target));
         if (::unlink(options.target.c_str()) != 0)
             throw CommandFailed{fail_errno(errno, "cannot remove " + options.target).value()};
         if (options.as_json)
@@ -173,6 +208,48 @@ class DetachedDesks : public Desks {
                                 ? desk::unpack(options.file, options.target)
                                 : desk::copy_image(options.file, options.target);
         say_copied(options, value_or_fail(copied), options.file, options.target);
+    }
+
+    void snapshot(const DeskOptions& options) override {
+        if (options.forget) {
+            value_or_fail(desk::remove_snapshot(options.target, options.snapshot));
+            return say(
+                options, json::object{{"removed", options.snapshot}},
+                fmt::format("the snapshot {} of {} is removed", options.snapshot, options.target));
+        }
+        const auto made = value_or_fail(desk::take_snapshot(options.target, options.snapshot));
+        say(options, described(made),
+            fmt::format("{} is kept as it is now, as {}{}", options.target, made.name,
+                        made.shared ? ", and takes no space until it changes" : ""));
+    }
+
+    void restore(const DeskOptions& options) override {
+        const auto header = value_or_fail(desk::restore_snapshot(options.target, options.snapshot));
+        say_header(options, header,
+                   fmt::format("{} is what it was at {}", options.target, options.snapshot));
+    }
+
+    void diff(const DeskOptions& options) override { diff_desk_file(options); }
+
+    void check_out(const DeskOptions& options) override {
+        const auto place = place_of(options);
+        const auto copied = value_or_fail(desk::check_out(options.target, options.file, place));
+        if (options.as_json)
+            return say_copied(options, copied, options.target, options.file);
+        fmt::print("{} is the desk now, at {}; {} stays and is not opened until it comes back\n",
+                   options.file, place, options.target);
+    }
+
+    void check_in(const DeskOptions& options) override {
+        const auto header = value_or_fail(
+            options.forget ? desk::call_off(options.target)
+                           : desk::check_in(options.file, options.target, place_of(options)));
+        say_header(options, header,
+                   options.forget
+                       ? fmt::format("{} is used again as it was; a copy that turns up later is "
+                                     "not taken in",
+                                     options.target)
+                       : fmt::format("{} is back in {}", options.file, options.target));
     }
 };
 

@@ -129,6 +129,24 @@ class ManagedDesks : public Desks {
     void export_to(const DeskOptions& options) override { export_desk(options); }
 
     void import_from(const DeskOptions& options) override { import_desk(options); }
+
+    void snapshot(const DeskOptions& options) override { files_alone(options, "snapshot"); }
+
+    void restore(const DeskOptions& options) override { files_alone(options, "restore"); }
+
+    void diff(const DeskOptions& options) override { files_alone(options, "diff"); }
+
+    void check_out(const DeskOptions& options) override { files_alone(options, "checkout"); }
+
+    void check_in(const DeskOptions& options) override { files_alone(options, "checkin"); }
+
+  private:
+    [[noreturn]] static void files_alone(const DeskOptions& options, const std::string& command) {
+        throw CommandFailed{Error{
+            Errc::unsupported,
+            fmt::format("'{}' is a managed desk, and {} works on files", options.target, command),
+            "copy it into a file first: baton desk export", 0}};
+    }
 };
 
 } // namespace

@@ -1,0 +1,1 @@
+baton_program(baton-desk-reader ROOMS model deskreader LIBRARIES Boost::json)
