@@ -16,7 +16,8 @@ Result<std::unique_ptr<Connector>> Connector::make(const ClientSettings& setting
         return tl::unexpected(where.error());
     std::unique_ptr<Connector> connector(new Connector(settings, *where));
     if (where->kind == Where::Kind::https) {
-        auto tls = client_tls(settings.tls, settings.pinned_sha256);
+        auto tls = FreshTls::start(
+            settings.tls, [settings] { return client_tls(settings.tls, settings.pinned_sha256); });
         if (!tls)
             return tl::unexpected(tls.error());
         connector->tls_ = std::move(*tls);
@@ -96,7 +97,7 @@ Result<Stream> Connector::connect_to(const Endpoint& endpoint) {
         const int on = 1;
         ::setsockopt(socket.socket().native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
-    Stream stream(std::move(socket), tls_.get());
+    Stream stream(std::move(socket), tls_ ? tls_->now() : nullptr);
     if (!tls_)
         return stream;
     expect_name(stream.ssl(), where_.host);

@@ -2,6 +2,7 @@
 
 #include "net/http_text.h"
 #include "net/stream.h"
+#include "net/tls.h"
 
 #include <boost/asio/io_context.hpp>
 
@@ -51,7 +52,7 @@ class Connector {
 
     ClientSettings settings_;
     Where where_;
-    std::unique_ptr<asio::ssl::context> tls_;
+    std::optional<FreshTls> tls_; ///< none: plain
     std::shared_ptr<asio::io_context> context_ = std::make_shared<asio::io_context>(1);
 };
 

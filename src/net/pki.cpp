@@ -249,16 +249,34 @@ Result<void> check_certificate(const std::string& certificate_pem, const std::st
 
 // ---- requests -----------------------------------------------------------------------------------
 
+namespace {
+
+Result<std::string> request_for(EVP_PKEY* key, const std::string& common_name) {
+    const RequestPtr request(X509_REQ_new());
+    if (key == nullptr || !request ||
+        X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
+        !set_name(X509_REQ_get_subject_name(request.get()), common_name) ||
+        X509_REQ_set_pubkey(request.get(), key) != 1 ||
+        X509_REQ_sign(request.get(), key, EVP_sha256()) <= 0)
+        return openssl_failed("cannot make a certificate request for " + common_name);
+    return to_pem([&](BIO* bio) { return PEM_write_bio_X509_REQ(bio, request.get()); });
+}
+
+} // namespace
+
+Result<std::string> make_signing_request(const std::string& common_name,
+                                         const std::string& key_pem) {
+    const auto bio = reader(key_pem);
+    const KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+    if (!key)
+        return openssl_failed("this is not a PEM key", Errc::corrupt);
+    return request_for(key.get(), common_name);
+}
+
 Result<SigningRequest> make_signing_request(const std::string& common_name) {
     const auto key = new_key();
-    const RequestPtr request(X509_REQ_new());
-    if (!key || !request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
-        !set_name(X509_REQ_get_subject_name(request.get()), common_name) ||
-        X509_REQ_set_pubkey(request.get(), key.get()) != 1 ||
-        X509_REQ_sign(request.get(), key.get(), EVP_sha256()) <= 0)
-        return openssl_failed("cannot make a certificate request for " + common_name);
-    auto key_pem = key_to_pem(key.get());
-    auto csr_pem = to_pem([&](BIO* bio) { return PEM_write_bio_X509_REQ(bio, request.get()); });
+    auto csr_pem = request_for(key.get(), common_name);
+    auto key_pem = key ? key_to_pem(key.get()) : openssl_failed("cannot make a key");
     if (!key_pem || !csr_pem)
         return tl::unexpected(key_pem ? csr_pem.error() : key_pem.error());
     return SigningRequest{std::move(*key_pem), std::move(*csr_pem)};

@@ -59,6 +59,11 @@ struct SigningRequest {
 /// A new key and the request to certify it.
 Result<SigningRequest> make_signing_request(const std::string& common_name);
 
+/// The request to certify a key that is there already: renewing then replaces one file, whose new
+/// form fits the key at every moment.
+Result<std::string> make_signing_request(const std::string& common_name,
+                                         const std::string& key_pem);
+
 class Authority {
   public:
     /// A new one. `common_name`: "Baton CA of boot1".
@@ -95,7 +100,8 @@ Result<Authority> open_authority(const std::string& folder, const std::string& c
 
 /// Sees to it that <folder> holds ca-cert.pem and <role>-cert.pem, <role>-key.pem ("server",
 /// "client": the names that QEMU and libvirt look for) that say what `order` says and have
-/// `certificate_renewal` to live. True: they were issued anew now.
+/// `certificate_renewal` to live. True: they were issued anew now. A certificate that only has to
+/// be renewed keeps its key: whoever reads the files meanwhile finds a pair that fits.
 Result<bool> keep_certificate(const Authority& authority, const std::string& folder,
                               const std::string& role, const CertificateOrder& order, WallTime now);
 

@@ -157,8 +157,19 @@ Result<bool> keep_certificate(const Authority& authority, const std::string& fol
         !there || *there != authority.certificate_pem())
         BATON_TRY(write_private_file(authority_path, authority.certificate_pem()));
     const auto certificate = read_small_file(certificate_path);
-    if (certificate && read_small_file(key_path) && good(authority, *certificate, order, now))
+    const auto key = read_small_file(key_path);
+    if (certificate && key && good(authority, *certificate, order, now))
         return false;
+    if (certificate && key && check_certificate(*certificate, *key, authority.certificate_pem())) {
+        const auto request = make_signing_request(order.common_name, *key);
+        if (!request)
+            return tl::unexpected(request.error());
+        const auto renewed = authority.sign(*request, order, now);
+        if (!renewed)
+            return tl::unexpected(renewed.error());
+        BATON_TRY(write_private_file(certificate_path, *renewed));
+        return true;
+    }
     const auto issued = authority.issue(order, now);
     if (!issued)
         return tl::unexpected(issued.error());

@@ -92,8 +92,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
         const auto endpoint = socket.remote_endpoint(ignored);
         const int on = 1; // unix sockets say no, which is fine
         ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        core_.adopt(Stream(Stream::Socket(std::move(socket)), core_.tls.get()),
-                    address_of(endpoint));
+        core_.adopt(
+            Stream(Stream::Socket(std::move(socket)), core_.tls ? core_.tls->now() : nullptr),
+            address_of(endpoint));
     }
 
     ServerCore& core_;
@@ -216,7 +217,9 @@ Result<std::unique_ptr<Server>> serve(const ServerSettings& settings, Handler ha
     core->handler = std::move(handler);
     core->on_websocket = std::move(on_websocket);
     if (!settings.tls.certificate.empty()) {
-        auto tls = server_tls(settings.tls, settings.require_client_certificate);
+        auto tls = FreshTls::start(settings.tls, [settings] {
+            return server_tls(settings.tls, settings.require_client_certificate);
+        });
         if (!tls)
             return tl::unexpected(tls.error());
         core->tls = std::move(*tls);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "net/stream.h"
+#include "net/tls.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -26,7 +27,7 @@ struct ServerCore : std::enable_shared_from_this<ServerCore> {
     ServerSettings settings;
     Handler handler;
     OnWebSocket on_websocket;
-    std::unique_ptr<asio::ssl::context> tls;
+    std::optional<FreshTls> tls; ///< none: plain. Used on the listener's strand alone
 
     std::mutex mutex;
     std::condition_variable none_open;

@@ -38,7 +38,7 @@ class Stream {
     using executor_type = asio::any_io_executor;
     using Transferred = std::function<void(error_code, std::size_t)>;
 
-    /// `tls` null: plain. It must outlive the stream.
+    /// `tls` null: plain. Only used here: the stream keeps what it needs of it.
     Stream(Socket&& socket, asio::ssl::context* tls);
 
     [[nodiscard]] executor_type get_executor() { return impl_->socket.get_executor(); }

@@ -8,7 +8,9 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <spdlog/spdlog.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace baton::net {
@@ -146,6 +148,44 @@ Result<std::unique_ptr<ssl::context>> client_tls(const TlsFiles& files,
         context->set_default_verify_paths(ignored);
     }
     return context;
+}
+
+Result<FreshTls> FreshTls::start(TlsFiles files, Make make) {
+    FreshTls tls(std::move(files), std::move(make));
+    tls.stamps_ = tls.stamps();
+    auto context = tls.make_();
+    if (!context)
+        return tl::unexpected(context.error());
+    tls.context_ = std::move(*context);
+    return tls;
+}
+
+std::array<FreshTls::Stamp, 3> FreshTls::stamps() const {
+    std::array<Stamp, 3> found;
+    const std::array<const std::string*, 3> paths{&files_.certificate, &files_.key,
+                                                  &files_.authority};
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+        struct stat info{};
+        if (!paths[i]->empty() && ::stat(paths[i]->c_str(), &info) == 0)
+            found[i] = {info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+    }
+    return found;
+}
+
+ssl::context* FreshTls::now() {
+    const auto found = stamps(); // before the files are read: a change meanwhile is seen next time
+    if (found == stamps_)
+        return context_.get();
+    stamps_ = found;
+    auto context = make_();
+    if (context) {
+        context_ = std::move(*context);
+        spdlog::info("new connections use {} as it is now", files_.certificate);
+    } else {
+        spdlog::warn("{} has changed and cannot be used; going on with what was read before: {}",
+                     files_.certificate, context.error().message());
+    }
+    return context_.get();
 }
 
 void expect_name(SSL* ssl, const std::string& host) {

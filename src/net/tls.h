@@ -4,6 +4,9 @@
 
 #include <boost/asio/ssl/context.hpp>
 
+#include <array>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,6 +20,39 @@ Result<std::unique_ptr<boost::asio::ssl::context>> server_tls(const TlsFiles& fi
 /// that fingerprint, sent by the server itself; `files.authority` is then not needed.
 Result<std::unique_ptr<boost::asio::ssl::context>> client_tls(const TlsFiles& files,
                                                               const std::string& pinned_sha256);
+
+/// The context of files that may be replaced meanwhile (by a renewed certificate): new connections
+/// use the files as they are then, and those that are open go on. Not thread-safe.
+class FreshTls {
+  public:
+    using Make = std::function<Result<std::unique_ptr<boost::asio::ssl::context>>()>;
+
+    /// `make` reads `files`.
+    static Result<FreshTls> start(TlsFiles files, Make make);
+
+    /// For the next connection; to be used at once. Files that cannot be used (now): the former
+    /// context stays, and the log says why. A stream that was made with a former one keeps what it
+    /// needs of it: OpenSSL counts references.
+    boost::asio::ssl::context* now();
+
+  private:
+    struct Stamp {
+        std::uint64_t inode = 0;
+        std::int64_t size = 0;
+        std::int64_t changed_s = 0;
+        std::int64_t changed_ns = 0;
+        bool operator==(const Stamp&) const = default;
+    };
+
+    FreshTls(TlsFiles files, Make make) : files_(std::move(files)), make_(std::move(make)) {}
+
+    [[nodiscard]] std::array<Stamp, 3> stamps() const;
+
+    TlsFiles files_;
+    Make make_;
+    std::array<Stamp, 3> stamps_;
+    std::unique_ptr<boost::asio::ssl::context> context_;
+};
 
 /// The name (or address) that the server's certificate must be for. Also sets SNI.
 void expect_name(SSL* ssl, const std::string& host);

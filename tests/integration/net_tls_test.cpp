@@ -174,6 +174,70 @@ TEST_F(Tls, TrustsAPinnedCaAlone) {
     EXPECT_EQ(ask(*liar, {}, ours_.sha256()).error().code, Errc::unauthenticated);
 }
 
+TEST_F(Tls, ARenewedCertificateIsUsedByTheNextConnectionAndTheOpenOneGoesOn) {
+    // Renewed by the same CA for the client's trust, told apart by what the server sees of clients
+    // and by the name that it is for.
+    const auto server = start(server_files_, true);
+    const auto client_files = files(ours_, for_client("host1"), today());
+    ClientSettings settings;
+    settings.url = "https://127.0.0.1:" + std::to_string(server->port());
+    settings.tls = client_files;
+    const auto open = make_client(settings).value();
+    ASSERT_TRUE(open->request("GET", "/"));
+
+    const auto replace = [](const TlsFiles& old, const TlsFiles& fresh) {
+        ASSERT_TRUE(write_private_file(old.key, read_small_file(fresh.key).value()));
+        ASSERT_TRUE(
+            write_private_file(old.certificate, read_small_file(fresh.certificate).value()));
+    };
+    auto elsewhere = for_server();
+    elsewhere.names = {"10.255.0.1"};
+    replace(server_files_, files(ours_, elsewhere, today()));
+    EXPECT_TRUE(open->request("GET", "/")) << "its connection was not dropped";
+    const auto next = ask(*server, client_files);
+    ASSERT_FALSE(next) << "the certificate is for another name now";
+    EXPECT_EQ(next.error().code, Errc::unauthenticated);
+
+    // Half-way, key and certificate do not fit: what was read before is used.
+    const auto good = files(ours_, for_server(), today());
+    ASSERT_TRUE(write_private_file(server_files_.key, read_small_file(good.key).value()));
+    EXPECT_FALSE(ask(*server, client_files)) << "still for the other name";
+    replace(server_files_, good);
+    EXPECT_TRUE(ask(*server, client_files));
+
+    // And a client's own, on its next connection.
+    replace(client_files, files(ours_, for_client("host2"), today()));
+    EXPECT_EQ(open->request("GET", "/")->body.substr(0, 6), "host1 ") << "the same connection";
+    EXPECT_EQ(ask(*server, client_files)->body.substr(0, 6), "host2 ");
+}
+
+TEST_F(Tls, AClientThatConnectsAgainShowsItsRenewedCertificate) {
+    const auto client_files = files(ours_, for_client("host1"), today());
+    auto server = start(server_files_, true);
+    ClientSettings settings;
+    settings.url = "https://127.0.0.1:" + std::to_string(server->port());
+    settings.tls = client_files;
+    const auto client = make_client(settings).value();
+    EXPECT_EQ(client->request("GET", "/")->body.substr(0, 6), "host1 ");
+    const auto renewed = files(ours_, for_client("host2"), today());
+    ASSERT_TRUE(write_private_file(client_files.key, read_small_file(renewed.key).value()));
+    ASSERT_TRUE(
+        write_private_file(client_files.certificate, read_small_file(renewed.certificate).value()));
+    const auto port = server->port();
+    server.reset();
+    ServerSettings again;
+    again.port = port;
+    again.tls = server_files_;
+    again.require_client_certificate = true;
+    const auto second = serve(again, [](const Request& request, const Respond& respond) {
+        Response response;
+        response.body = request.peer.certificate_name;
+        respond(response);
+    });
+    ASSERT_TRUE(second) << second.error().message();
+    EXPECT_EQ(client->request("GET", "/")->body, "host2");
+}
+
 TEST_F(Tls, SaysWhenTheOtherSideSpeaksNoTls) {
     const auto server = serve({}, [](const Request&, const Respond& respond) { respond({}); });
     ASSERT_TRUE(server);

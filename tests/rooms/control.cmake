@@ -2,6 +2,8 @@
 baton_test(batond_test KIND unit ROOMS handoff history LIBRARIES fmt::fmt rapidcheck)
 target_sources(batond_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/config.cpp")
 target_compile_definitions(batond_test PRIVATE BATON_SOURCE="${CMAKE_SOURCE_DIR}")
+baton_test(batond_certificates_test KIND unit ROOMS handoff store net LIBRARIES fmt::fmt Boost::json)
+target_sources(batond_certificates_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/certificates.cpp")
 baton_test(batond_retention_test KIND unit ROOMS handoff store LIBRARIES fmt::fmt Boost::json)
 target_sources(batond_retention_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/retention.cpp")
 baton_script_test(control_cli KIND integration COMMAND tests/integration/control/cli_test.py TIMEOUT 180)

@@ -124,6 +124,34 @@ TEST(PkiFiles, CertificatesAreRenewedWhenTheyMustBe) {
     EXPECT_TRUE(other.issued(read_small_file(folder.file("tls/server-cert.pem")).value()));
 }
 
+TEST(PkiFiles, ARenewedCertificateFitsTheKeyThatIsThere) {
+    const TemporaryDirectory folder;
+    const auto now = WallTime(std::chrono::seconds(1'800'000'000));
+    const auto authority = Authority::create("ca", now).value();
+    const auto keep = [&](WallTime when) {
+        return keep_certificate(authority, folder.file("tls"), "server", order_of("boot1"), when)
+            .value();
+    };
+    const auto text = [&](const char* name) {
+        return read_small_file(folder.file("tls/") + name).value();
+    };
+    EXPECT_TRUE(keep(now));
+    const auto key = text("server-key.pem");
+    const auto certificate = text("server-cert.pem");
+    const auto later = now + certificate_life - certificate_renewal + 1h;
+    EXPECT_TRUE(keep(later));
+    EXPECT_EQ(text("server-key.pem"), key);
+    EXPECT_NE(text("server-cert.pem"), certificate);
+    EXPECT_TRUE(check_certificate(text("server-cert.pem"), key, authority.certificate_pem()));
+    EXPECT_EQ(inspect_certificate(text("server-cert.pem"))->not_after, later + certificate_life);
+    // Another key was put there: the pair is made anew.
+    ASSERT_TRUE(write_private_file(folder.file("tls/server-key.pem"),
+                                   make_signing_request("x").value().key_pem));
+    EXPECT_TRUE(keep(later + certificate_life));
+    EXPECT_TRUE(check_certificate(text("server-cert.pem"), text("server-key.pem"),
+                                  authority.certificate_pem()));
+}
+
 TEST(PkiFiles, PrivateFilesReplaceWhatWasThereAtomically) {
     const TemporaryDirectory folder;
     const auto path = folder.file("secret");

@@ -4,6 +4,7 @@
 #include "net/join_token.h"
 #include "net/pki.h"
 #include "process/large_pages.h"
+#include "programs/batond/certificates.h"
 #include "programs/batond/retention.h"
 #include "programs/batond/samples_keeper.h"
 
@@ -86,34 +87,28 @@ class StateFolder {
 
 class SiteAuthority : public api::Authority {
   public:
-    SiteAuthority(net::Authority authority, const handoff::Clock& clock)
-        : authority_(std::move(authority)), clock_(clock) {}
+    explicit SiteAuthority(CertificateKeeper& certificates) : certificates_(certificates) {}
 
     Result<api::HostCertificate> sign_host(const HostId& host,
                                            const std::string& csr_pem) override {
-        net::CertificateOrder order;
-        order.common_name = host.value;
-        order.names = {host.value};
-        order.client = true;
-        order.server = true; // live migration between hosts, and screens over TLS
-        auto certificate = authority_.sign(csr_pem, order, clock_.wall());
+        auto certificate = certificates_.sign_host(host, csr_pem);
         if (!certificate)
             return tl::unexpected(certificate.error());
         auto info = net::inspect_certificate(*certificate);
         if (!info)
             return tl::unexpected(info.error());
-        return api::HostCertificate{*certificate, authority_.certificate_pem(), info->sha256};
+        return api::HostCertificate{*certificate, certificates_.authority().certificate_pem(),
+                                    info->sha256};
     }
 
     std::string join_token(const std::string& secret) override {
-        return net::encode(net::JoinToken{url, authority_.sha256(), secret});
+        return net::encode(net::JoinToken{url, certificates_.authority().sha256(), secret});
     }
 
     std::string url; ///< known when the server listens
 
   private:
-    net::Authority authority_;
-    const handoff::Clock& clock_;
+    CertificateKeeper& certificates_;
 };
 
 class Site : public Controller {
@@ -144,6 +139,7 @@ class Site : public Controller {
     std::unique_ptr<World> world_;
     std::unique_ptr<handoff::Engine> engine_;
     std::unique_ptr<api::Hasher> hasher_;
+    std::unique_ptr<CertificateKeeper> certificates_;
     std::unique_ptr<SiteAuthority> authority_;
     api::Latest latest_;
     std::unique_ptr<api::Api> api_;
@@ -226,17 +222,19 @@ Result<void> Site::make_certificates() {
     client.common_name = "controller";
     client.names = {"controller"};
     client.client = true;
-    const std::vector<std::tuple<std::string, std::string, net::CertificateOrder>> wanted{
-        {"api", "server", server}, {"deskd", "server", deskd}, {"controller", "client", client}};
-    for (const auto& [part, role, order] : wanted) {
-        auto kept =
-            net::keep_certificate(*authority, folder + "/" + part, role, order, loop_->wall());
-        if (!kept)
-            return tl::unexpected(kept.error());
-        if (*kept)
-            spdlog::info("issued the certificate {}/{}/{}-cert.pem", folder, part, role);
-    }
-    authority_ = std::make_unique<SiteAuthority>(std::move(*authority), *loop_);
+    certificates_ = std::make_unique<CertificateKeeper>(
+        std::move(*authority), folder,
+        std::vector<SiteCertificate>{{"api", "server", server},
+                                     {"deskd", "server", deskd},
+                                     {"controller", "client", client}},
+        CertificateKeeper::Doors{*store_, *loop_, [this] { api_->events_grew(); },
+                                 [](const Error& error) { spdlog::warn("{}", error.message()); }});
+    const auto fresh = certificates_->keep();
+    if (!fresh)
+        return tl::unexpected(fresh.error());
+    for (const auto& path : *fresh)
+        spdlog::info("issued the certificate {}", path);
+    authority_ = std::make_unique<SiteAuthority>(*certificates_);
     return {};
 }
 
@@ -292,6 +290,7 @@ Result<void> Site::wake_engine() {
             samples_->begin();
         if (result)
             result = world_->begin(*engine_, *store_);
+        certificates_->begin();
         historian_ = std::make_unique<Historian>(
             Historian::Doors{*store_, *loop_, [this] { api_->events_grew(); },
                              [](const Error& error) { spdlog::warn("{}", error.message()); }},

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "handoff/ports.h"
+#include "net/pki.h"
+#include "store/store.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace baton::controller {
+
+/// One of the site's own certificates: <pki>/<part>/<role>-cert.pem.
+struct SiteCertificate {
+    std::string part; ///< "api", "deskd", "controller"
+    std::string role; ///< "server", "client"
+    net::CertificateOrder order;
+};
+
+/// Renews the site's own certificates, and warns of the hosts' that are about to end. Who uses the
+/// files (net's servers and clients) reads them again for its next connection; none is dropped.
+///
+/// Thread rules: everything on the clock's executor, or before it runs.
+class CertificateKeeper {
+  public:
+    struct Doors {
+        store::Store& store;
+        handoff::Clock& clock;
+        std::function<void()> events_grew;
+        std::function<void(const Error&)> log;
+    };
+
+    /// A host's certificate is warned of when it has less life left than this.
+    static constexpr std::chrono::hours warned_before = net::certificate_renewal;
+
+    /// `folder`: the site's pki folder.
+    CertificateKeeper(net::Authority authority, std::string folder,
+                      std::vector<SiteCertificate> wanted, Doors doors);
+
+    /// Issues what is missing or about to end; the paths of what is new.
+    Result<std::vector<std::string>> keep();
+
+    /// From now on every day: keep(), with an event `certificate.renewed` each; and an event
+    /// `host.certificate_expires` for each host whose certificate ends soon, once a day.
+    void begin();
+
+    /// Certifies the key of a host's request, and writes down when that ends.
+    Result<std::string> sign_host(const HostId& host, const std::string& csr_pem);
+
+    [[nodiscard]] const net::Authority& authority() const;
+
+  private:
+    struct Self;
+    std::shared_ptr<Self> self_;
+};
+
+} // namespace baton::controller

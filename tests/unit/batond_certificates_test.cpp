@@ -1,0 +1,135 @@
+#include "programs/batond/certificates.h"
+#include "store/memory.h"
+#include "support/simulated_clock.h"
+#include "support/temporary_directory.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <vector>
+
+// Certificates over a year of simulated time, while batond runs.
+namespace baton::controller {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct CertificatesTest : ::testing::Test {
+    testing::TemporaryDirectory folder;
+    store::MemoryStore store;
+    testing::SimulatedClock clock;
+    net::Authority authority = net::Authority::create("Baton CA of boot1", clock.wall()).value();
+    std::vector<std::string> complaints;
+    CertificateKeeper keeper{
+        authority,
+        folder.file("pki"),
+        {{"api", "server", {"boot1", {"localhost"}, true, false}},
+         {"controller", "client", {"controller", {}, false, true}}},
+        {store, clock, [] {},
+         [this](const Error& error) { complaints.push_back(error.message()); }}};
+
+    void run(std::chrono::nanoseconds time) {
+        const auto until = clock.monotonic() + time;
+        while (clock.run_one(until)) {
+        }
+        clock.advance_to(until);
+    }
+
+    std::string file(const std::string& name) {
+        return net::read_small_file(folder.file("pki/" + name)).value();
+    }
+
+    std::vector<store::EventRow> events(std::string_view kind) {
+        auto all = store.events(0, 10'000).value();
+        std::erase_if(all, [&](const store::EventRow& row) { return row.kind != kind; });
+        return all;
+    }
+
+    void join(const HostId& host) {
+        const auto request = net::make_signing_request(host.value).value();
+        const auto certificate = keeper.sign_host(host, request.csr_pem).value();
+        store::Change change;
+        store::HostRow row;
+        row.id = host;
+        row.joined = true;
+        row.certificate_sha256 = net::inspect_certificate(certificate)->sha256;
+        change.hosts = {row};
+        ASSERT_TRUE(store.commit(change));
+    }
+};
+
+TEST_F(CertificatesTest, AreRenewedWhileItRunsAndKeepTheirKeys) {
+    ASSERT_EQ(keeper.keep()->size(), 2U);
+    const auto first = file("api/server-cert.pem");
+    const auto key = file("api/server-key.pem");
+    keeper.begin();
+    run(334 * 24h);
+    EXPECT_EQ(file("api/server-cert.pem"), first);
+    EXPECT_TRUE(events("certificate.renewed").empty());
+    run(2 * 24h);
+    EXPECT_NE(file("api/server-cert.pem"), first);
+    EXPECT_TRUE(
+        net::check_certificate(file("api/server-cert.pem"), key, authority.certificate_pem()));
+    const auto told = events("certificate.renewed");
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_NE(told[0].text.find("api/server-cert.pem"), std::string::npos) << told[0].text;
+    for (int year = 0; year < 3; ++year) {
+        run(365 * 24h);
+        EXPECT_GE(net::inspect_certificate(file("api/server-cert.pem"))->not_after,
+                  clock.wall() + net::certificate_renewal - 24h);
+    }
+    EXPECT_TRUE(complaints.empty());
+}
+
+TEST_F(CertificatesTest, AFolderThatCannotBeWrittenIsSaidEachDayAndTriedAgain) {
+    ASSERT_TRUE(net::write_private_file(folder.file("pki"), "no folder"));
+    keeper.begin();
+    EXPECT_EQ(complaints.size(), 1U);
+    run(49h);
+    EXPECT_EQ(complaints.size(), 3U);
+    std::filesystem::remove(folder.file("pki"));
+    run(24h);
+    EXPECT_EQ(complaints.size(), 3U);
+    EXPECT_EQ(events("certificate.renewed").size(), 2U);
+}
+
+TEST_F(CertificatesTest, AHostsIsWarnedOfOnceADayFromThirtyDaysAhead) {
+    join(HostId("host1"));
+    keeper.begin();
+    run(100 * 24h);
+    join(HostId("host2"));
+    run((365 - 30 - 100) * 24h - 1h);
+    EXPECT_TRUE(events("host.certificate_expires").empty());
+    run(25h);
+    auto warned = events("host.certificate_expires");
+    ASSERT_EQ(warned.size(), 1U);
+    EXPECT_EQ(warned[0].subject, "host1");
+    EXPECT_NE(warned[0].text.find("in 29 days"), std::string::npos) << warned[0].text;
+    keeper.begin(); // as a restart does
+    EXPECT_EQ(events("host.certificate_expires").size(), 1U) << "not twice a day";
+    join(HostId("host1")); // anew
+    run(40 * 24h);
+    EXPECT_EQ(events("host.certificate_expires").size(), 1U);
+    run(100 * 24h);
+    warned = events("host.certificate_expires");
+    ASSERT_GT(warned.size(), 10U);
+    EXPECT_EQ(warned.back().subject, "host2");
+    EXPECT_NE(warned.back().text.find("has ended on"), std::string::npos) << warned.back().text;
+}
+
+TEST_F(CertificatesTest, AHostOfBeforeThisWasWrittenDownIsLeftAlone) {
+    store::Change change;
+    store::HostRow row;
+    row.id = HostId("host1");
+    row.joined = true;
+    row.certificate_sha256 = "ab";
+    change.hosts = {row};
+    ASSERT_TRUE(store.commit(change));
+    keeper.begin();
+    run(400 * 24h);
+    EXPECT_TRUE(events("host.certificate_expires").empty());
+    EXPECT_TRUE(complaints.empty());
+}
+
+} // namespace
+} // namespace baton::controller
