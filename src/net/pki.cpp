@@ -275,8 +275,10 @@ Result<std::string> make_signing_request(const std::string& common_name,
 
 Result<SigningRequest> make_signing_request(const std::string& common_name) {
     const auto key = new_key();
+    if (!key)
+        return openssl_failed("cannot make a key");
     auto csr_pem = request_for(key.get(), common_name);
-    auto key_pem = key ? key_to_pem(key.get()) : openssl_failed("cannot make a key");
+    auto key_pem = key_to_pem(key.get());
     if (!key_pem || !csr_pem)
         return tl::unexpected(key_pem ? csr_pem.error() : key_pem.error());
     return SigningRequest{std::move(*key_pem), std::move(*csr_pem)};

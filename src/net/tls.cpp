@@ -176,12 +176,13 @@ ssl::context* FreshTls::now() {
     const auto found = stamps(); // before the files are read: a change meanwhile is seen next time
     if (found == stamps_)
         return context_.get();
-    stamps_ = found;
     auto context = make_();
     if (context) {
         context_ = std::move(*context);
+        stamps_ = found;
         spdlog::info("new connections use {} as it is now", files_.certificate);
-    } else {
+    } else if (refused_ != found) { // said once; tried by every connection: it may be no descriptor
+        refused_ = found;
         spdlog::warn("{} has changed and cannot be used; going on with what was read before: {}",
                      files_.certificate, context.error().message());
     }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 /// Inside net/ alone: TLS contexts and what OpenSSL's verdicts mean for a person.
@@ -31,8 +32,8 @@ class FreshTls {
     static Result<FreshTls> start(TlsFiles files, Make make);
 
     /// For the next connection; to be used at once. Files that cannot be used (now): the former
-    /// context stays, and the log says why. A stream that was made with a former one keeps what it
-    /// needs of it: OpenSSL counts references.
+    /// context stays, the log says why once, and the next connection tries again. A stream that was
+    /// made with a former one keeps what it needs of it: OpenSSL counts references.
     boost::asio::ssl::context* now();
 
   private:
@@ -50,7 +51,8 @@ class FreshTls {
 
     TlsFiles files_;
     Make make_;
-    std::array<Stamp, 3> stamps_;
+    std::array<Stamp, 3> stamps_;                 ///< of what context_ was made of
+    std::optional<std::array<Stamp, 3>> refused_; ///< of what could not be used, as the log says
     std::unique_ptr<boost::asio::ssl::context> context_;
 };
 

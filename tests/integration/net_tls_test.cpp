@@ -1,13 +1,17 @@
 // TLS and WebSocket on loopback, with the built-in CA's certificates.
 #include "net/http.h"
 #include "net/pki.h"
+#include "net/tls.h"
 #include "support/temporary_directory.h"
 
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <condition_variable>
 #include <future>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 namespace baton::net {
@@ -236,6 +240,34 @@ TEST_F(Tls, AClientThatConnectsAgainShowsItsRenewedCertificate) {
     });
     ASSERT_TRUE(second) << second.error().message();
     EXPECT_EQ(client->request("GET", "/")->body, "host2");
+}
+
+TEST_F(Tls, FilesThatCannotBeUsedAreSaidOnceAndTriedAgain) {
+    std::ostringstream log;
+    const auto before = spdlog::default_logger();
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+    bool usable = true; // not for a fault of the files: out of descriptors, say
+    auto tls =
+        FreshTls::start(server_files_, [&]() -> Result<std::unique_ptr<boost::asio::ssl::context>> {
+            if (!usable)
+                return fail(Errc::unavailable, "no descriptor is left");
+            return server_tls(server_files_, false);
+        }).value();
+    auto* const first = tls.now();
+    EXPECT_EQ(tls.now(), first) << "nothing has changed";
+    ASSERT_TRUE(write_private_file(server_files_.certificate,
+                                   read_small_file(server_files_.certificate).value()));
+    usable = false;
+    EXPECT_EQ(tls.now(), first);
+    EXPECT_EQ(tls.now(), first);
+    usable = true;
+    EXPECT_NE(tls.now(), first) << "though the files are the same as when they failed";
+    spdlog::set_default_logger(before);
+    const auto text = log.str();
+    const auto warning = text.find("no descriptor is left");
+    ASSERT_NE(warning, std::string::npos) << text;
+    EXPECT_EQ(text.find("no descriptor is left", warning + 1), std::string::npos) << text;
 }
 
 TEST_F(Tls, SaysWhenTheOtherSideSpeaksNoTls) {

@@ -81,16 +81,42 @@ TEST_F(CertificatesTest, AreRenewedWhileItRunsAndKeepTheirKeys) {
     EXPECT_TRUE(complaints.empty());
 }
 
-TEST_F(CertificatesTest, AFolderThatCannotBeWrittenIsSaidEachDayAndTriedAgain) {
-    ASSERT_TRUE(net::write_private_file(folder.file("pki"), "no folder"));
+TEST_F(CertificatesTest, OneThatCannotBeRenewedStaysIsSaidOnceADayAndTriedAgain) {
+    ASSERT_TRUE(keeper.keep());
+    const auto first = file("api/server-cert.pem");
     keeper.begin();
-    EXPECT_EQ(complaints.size(), 1U);
+    run(334 * 24h);
+    std::filesystem::remove(folder.file("pki/api/ca-cert.pem"));
+    std::filesystem::create_directory(folder.file("pki/api/ca-cert.pem")); // stops root too
     run(49h);
-    EXPECT_EQ(complaints.size(), 3U);
-    std::filesystem::remove(folder.file("pki"));
-    run(24h);
-    EXPECT_EQ(complaints.size(), 3U);
+    ASSERT_EQ(complaints.size(), 3U);
+    EXPECT_NE(complaints[0].find("renewing " + folder.file("pki/api/server-cert.pem")),
+              std::string::npos)
+        << complaints[0];
+    EXPECT_EQ(file("api/server-cert.pem"), first);
+    EXPECT_EQ(events("certificate.renewed").size(), 1U) << "the controller's stands on its own";
+    std::filesystem::remove(folder.file("pki/api/ca-cert.pem"));
+    run(1h);
     EXPECT_EQ(events("certificate.renewed").size(), 2U);
+    EXPECT_NE(file("api/server-cert.pem"), first);
+    EXPECT_EQ(complaints.size(), 3U);
+}
+
+TEST_F(CertificatesTest, AClockThatJumpsCostsAnHour) {
+    ASSERT_TRUE(keeper.keep());
+    keeper.begin();
+    const auto good_now = [&] {
+        const auto info = net::inspect_certificate(file("api/server-cert.pem")).value();
+        return info.not_before <= clock.wall() &&
+               info.not_after >= clock.wall() + net::certificate_renewal;
+    };
+    for (const auto jump : {-72h, 24h, 800 * 24h, -800 * 24h}) {
+        clock.jump_wall(jump);
+        run(1h);
+        EXPECT_TRUE(good_now()) << jump.count() << " h";
+    }
+    EXPECT_EQ(events("certificate.renewed").size(), 6U) << "not where it jumped by a day";
+    EXPECT_TRUE(complaints.empty());
 }
 
 TEST_F(CertificatesTest, AHostsIsWarnedOfOnceADayFromThirtyDaysAhead) {

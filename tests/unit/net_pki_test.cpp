@@ -126,7 +126,6 @@ TEST(PkiFiles, CertificatesAreRenewedWhenTheyMustBe) {
 
 TEST(PkiFiles, ARenewedCertificateFitsTheKeyThatIsThere) {
     const TemporaryDirectory folder;
-    const auto now = WallTime(std::chrono::seconds(1'800'000'000));
     const auto authority = Authority::create("ca", now).value();
     const auto keep = [&](WallTime when) {
         return keep_certificate(authority, folder.file("tls"), "server", order_of("boot1"), when)
@@ -144,6 +143,11 @@ TEST(PkiFiles, ARenewedCertificateFitsTheKeyThatIsThere) {
     EXPECT_NE(text("server-cert.pem"), certificate);
     EXPECT_TRUE(check_certificate(text("server-cert.pem"), key, authority.certificate_pem()));
     EXPECT_EQ(inspect_certificate(text("server-cert.pem"))->not_after, later + certificate_life);
+    struct stat info{};
+    ASSERT_EQ(::stat(folder.file("tls/server-cert.pem").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777U, 0600U);
+    const std::filesystem::directory_iterator files(folder.file("tls"));
+    EXPECT_EQ(std::distance(begin(files), end(files)), 3) << "and no half-written one";
     // Another key was put there: the pair is made anew.
     ASSERT_TRUE(write_private_file(folder.file("tls/server-key.pem"),
                                    make_signing_request("x").value().key_pem));

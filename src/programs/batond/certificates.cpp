@@ -6,14 +6,15 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <map>
 
 namespace baton::controller {
 
 namespace {
 
-constexpr std::chrono::hours a_day{24};
-/// A little less than a day: no day is left out when a check comes early by the wall clock.
-constexpr std::chrono::hours between_warnings{23};
+/// Far more often than anything ends: by the time that a jump of the wall clock costs.
+constexpr std::chrono::hours between_checks{1};
+constexpr std::chrono::hours between_warnings{24};
 
 std::string date(WallTime time) {
     return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
@@ -63,10 +64,14 @@ struct CertificateKeeper::Self : std::enable_shared_from_this<CertificateKeeper:
           wanted(std::move(wanted_in)),
           doors(std::move(doors_in)) {}
 
-    void tomorrow();
     void check();
-    Result<std::vector<std::string>> keep() const;
+    void renew(store::Change& change);
+    void warn(store::Change& change);
     Result<void> warn(store::Change& change, const store::HostRow& host) const;
+    Result<bool> keep(const SiteCertificate& one) const;
+    [[nodiscard]] std::string path(const SiteCertificate& one) const;
+    /// Logs an error of `what`, but not more than once a day.
+    void complain(const std::string& what, const Error& error);
     store::EventRow event(std::string kind, std::string subject, std::string text,
                           WallTime end) const;
 
@@ -74,6 +79,7 @@ struct CertificateKeeper::Self : std::enable_shared_from_this<CertificateKeeper:
     std::string folder;
     std::vector<SiteCertificate> wanted;
     Doors doors;
+    std::map<std::string, std::chrono::nanoseconds> complained; ///< of what, and when (monotonic)
 };
 
 store::EventRow CertificateKeeper::Self::event(std::string kind, std::string subject,
@@ -88,17 +94,22 @@ store::EventRow CertificateKeeper::Self::event(std::string kind, std::string sub
     return row;
 }
 
-Result<std::vector<std::string>> CertificateKeeper::Self::keep() const {
-    std::vector<std::string> fresh;
-    for (const auto& one : wanted) {
-        const auto kept = net::keep_certificate(authority, folder + "/" + one.part, one.role,
-                                                one.order, doors.clock.wall());
-        if (!kept)
-            return tl::unexpected(kept.error());
-        if (*kept)
-            fresh.push_back(fmt::format("{}/{}/{}-cert.pem", folder, one.part, one.role));
-    }
-    return fresh;
+std::string CertificateKeeper::Self::path(const SiteCertificate& one) const {
+    return fmt::format("{}/{}/{}-cert.pem", folder, one.part, one.role);
+}
+
+Result<bool> CertificateKeeper::Self::keep(const SiteCertificate& one) const {
+    return net::keep_certificate(authority, folder + "/" + one.part, one.role, one.order,
+                                 doors.clock.wall());
+}
+
+void CertificateKeeper::Self::complain(const std::string& what, const Error& error) {
+    const auto now = doors.clock.monotonic();
+    const auto last = complained.find(what);
+    if (last != complained.end() && now < last->second + between_warnings)
+        return;
+    complained[what] = now;
+    doors.log(error.in(what));
 }
 
 Result<void> CertificateKeeper::Self::warn(store::Change& change,
@@ -118,39 +129,46 @@ Result<void> CertificateKeeper::Self::warn(store::Change& change,
     return {};
 }
 
-void CertificateKeeper::Self::check() {
-    store::Change change;
-    const auto fresh = keep();
-    if (!fresh)
-        doors.log(fresh.error().in("renewing the site's certificates"));
-    else
-        for (const auto& path : *fresh) {
-            const auto end = doors.clock.wall() + net::certificate_life;
-            change.events.push_back(
-                event("certificate.renewed", path,
-                      fmt::format("Renewed {}: it is good until {}.", path, date(end)), end));
+void CertificateKeeper::Self::renew(store::Change& change) {
+    for (const auto& one : wanted) {
+        const std::string what = "renewing " + path(one);
+        const auto fresh = keep(one);
+        if (!fresh) {
+            complain(what, fresh.error());
+            continue;
         }
-    const auto hosts = doors.store.hosts();
-    if (!hosts)
-        doors.log(hosts.error().in("looking at the hosts' certificates"));
-    else
-        for (const auto& host : *hosts)
-            if (auto done = host.joined ? warn(change, host) : Result<void>{}; !done)
-                doors.log(done.error().in("looking at the certificate of " + host.id.value));
-    if (!change.events.empty()) {
-        if (const auto told = doors.store.commit(change))
-            doors.events_grew();
-        else
-            doors.log(told.error().in("telling of certificates"));
+        complained.erase(what);
+        if (!*fresh)
+            continue;
+        const auto end = doors.clock.wall() + net::certificate_life;
+        change.events.push_back(
+            event("certificate.renewed", path(one),
+                  fmt::format("Renewed {}: it is good until {}.", path(one), date(end)), end));
     }
-    tomorrow();
 }
 
-void CertificateKeeper::Self::tomorrow() {
-    doors.clock.after(a_day, [weak = weak_from_this()] {
+void CertificateKeeper::Self::warn(store::Change& change) {
+    const auto hosts = doors.store.hosts();
+    if (!hosts)
+        return complain("looking at the hosts' certificates", hosts.error());
+    for (const auto& host : *hosts)
+        if (const auto done = host.joined ? warn(change, host) : Result<void>{}; !done)
+            complain("looking at the certificate of " + host.id.value, done.error());
+}
+
+void CertificateKeeper::Self::check() {
+    doors.clock.after(between_checks, [weak = weak_from_this()] {
         if (const auto self = weak.lock())
             self->check();
     });
+    store::Change change;
+    renew(change);
+    warn(change);
+    if (change.events.empty())
+        return;
+    if (const auto told = doors.store.commit(change); !told)
+        return complain("telling of certificates", told.error());
+    doors.events_grew();
 }
 
 CertificateKeeper::CertificateKeeper(net::Authority authority, std::string folder,
@@ -159,7 +177,15 @@ CertificateKeeper::CertificateKeeper(net::Authority authority, std::string folde
                                    std::move(doors))) {}
 
 Result<std::vector<std::string>> CertificateKeeper::keep() {
-    return self_->keep();
+    std::vector<std::string> fresh;
+    for (const auto& one : self_->wanted) {
+        const auto kept = self_->keep(one);
+        if (!kept)
+            return tl::unexpected(kept.error());
+        if (*kept)
+            fresh.push_back(self_->path(one));
+    }
+    return fresh;
 }
 
 void CertificateKeeper::begin() {

@@ -39,11 +39,13 @@ class CertificateKeeper {
     CertificateKeeper(net::Authority authority, std::string folder,
                       std::vector<SiteCertificate> wanted, Doors doors);
 
-    /// Issues what is missing or about to end; the paths of what is new.
+    /// Issues what is missing or about to end; the paths of what is new. Up to the first error.
     Result<std::vector<std::string>> keep();
 
-    /// From now on every day: keep(), with an event `certificate.renewed` each; and an event
-    /// `host.certificate_expires` for each host whose certificate ends soon, once a day.
+    /// From now on every hour, as the wall clock may jump: the same with an event
+    /// `certificate.renewed` each, where one that fails stops no other, stays as it is, is tried
+    /// again and is told to the log once a day; and an event `host.certificate_expires` for each
+    /// host whose certificate ends soon, once a day.
     void begin();
 
     /// Certifies the key of a host's request, and writes down when that ends.
