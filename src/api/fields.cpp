@@ -175,8 +175,11 @@ Result<void> check_ipv4(std::string_view what, std::string_view text) {
     const char* at = text.data();
     const char* const end = text.data() + text.size();
     for (int part = 0; part < 4; ++part) {
-        if (part > 0 && (at == end || *at++ != '.'))
-            return bad();
+        if (part > 0) {
+            if (at == end || *at != '.')
+                return bad();
+            ++at;
+        }
         unsigned value = 0;
         const auto [rest, status] = std::from_chars(at, end, value);
         if (status != std::errc{} || value > 255 || rest - at > 3 || (rest - at > 1 && *at == '0'))

@@ -43,7 +43,7 @@ class DeskRoutes {
                  std::function<void(const Result<T>&)> then) {
         context_.desks_in_work.insert(name);
         context_.in_background<T>(std::move(work),
-                                  [this, name, then = std::move(then)](Result<T> result) {
+                                  [this, name, then = std::move(then)](const Result<T>& result) {
                                       context_.desks_in_work.erase(name);
                                       then(result);
                                   });
@@ -79,7 +79,7 @@ Result<void> DeskRoutes::is_free(const store::DeskRow& row) {
 Result<UserName> DeskRoutes::owner_of_new(const DeskName& name,
                                           const std::optional<std::string>& wanted) {
     BATON_TRY(check_name("desk name", name.value));
-    const UserName owner(wanted.value_or(name.value));
+    UserName owner(wanted.value_or(name.value));
     if (auto user = context_.accounts.get(owner); !user) {
         if (wanted)
             return tl::unexpected(user.error());

@@ -152,7 +152,7 @@ void EventRoutes::list(const CallPtr& call) {
                                   "ask without wait, or try again in a moment", 0});
     const auto entry = waiting_.insert(waiting_.end(), Waiter{call, from, size, 0});
     entry->timer = context_.services.clock.after(*wait, [this, entry] {
-        const Waiter waiter = *entry;
+        const Waiter waiter = std::move(*entry);
         waiting_.erase(entry);
         try_answer(waiter.call, waiter.after, waiter.limit, true);
     });

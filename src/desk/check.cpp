@@ -258,7 +258,7 @@ Result<std::vector<ListedFile>> list_files(const std::string& path, const std::s
         return tl::unexpected(finished.error().in("looking into the desk image " + path));
     if (finished->error.find("File not found") != std::string::npos)
         return fail(Errc::not_found, "the desk image " + path + " has no folder " + folder);
-    if (finished->error.find("\n") != finished->error.rfind("\n") || finished->status != 0)
+    if (finished->error.find('\n') != finished->error.rfind('\n') || finished->status != 0)
         return fail(Errc::corrupt,
                     "cannot look into the desk image " + path + ": " +
                         process::last_line(finished->error),

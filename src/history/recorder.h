@@ -44,7 +44,6 @@ class Recorder {
         Size size;          ///< as of the last minute
         bool sized = false; ///< size has been told at least once
         bool shortened = false;
-        bool operator==(const Figures&) const = default;
     };
 
     Recorder(Open open, Tell tell, Limits limits);

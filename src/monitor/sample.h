@@ -42,7 +42,7 @@ class ShortName {
 
     ShortName& operator=(std::string_view text) {
         size_ = static_cast<unsigned char>(std::min(text.size(), capacity));
-        std::copy_n(text.data(), size_, text_.data());
+        std::copy_n(text.begin(), size_, text_.begin());
         return *this;
     }
 
