@@ -16,6 +16,10 @@ namespace baton::desk {
 
 namespace {
 
+constexpr const char* ext4_features =
+    "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,"
+    "sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
+
 namespace fs = std::filesystem;
 
 /// What an empty desk takes on the disk at least, with some air.
@@ -191,9 +195,7 @@ process::Command make_file_system_command(const std::string& file, const DeskId&
                      "-J",
                      size_bytes < Mebibytes(512).bytes() ? "size=4" : "size=64",
                      "-O",
-                     "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,"
-                     "flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,"
-                     "metadata_csum",
+                     ext4_features,
                      "-U",
                      id.value,
                      "-L",

@@ -126,7 +126,7 @@ Result<ParsedHeader> read_header(int fd, const std::string& path) {
     if (!parsed)
         return tl::unexpected(parsed.error().in("the desk image " + path));
     for (auto& warning : parsed->warnings)
-        warning = path + ": " + warning;
+        warning.insert(0, path + ": ");
     return parsed;
 }
 

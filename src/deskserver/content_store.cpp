@@ -120,7 +120,7 @@ Result<DeskView> ContentStore::take_in(DeskServer& server, const DeskName& name,
 }
 
 Result<std::string> ContentStore::path(const std::string& id) const {
-    const auto path = folder_ + "/" + id;
+    auto path = folder_ + "/" + id;
     if (!valid_id(id) || ::access(path.c_str(), F_OK) != 0)
         return fail(Errc::not_found, "there is no such content",
                     "it is kept for a day only; begin again");
