@@ -12,10 +12,12 @@ namespace baton::allocation {
 
 namespace {
 
-constexpr std::array<PolicyInfo, 2> known{{
+constexpr std::array<PolicyInfo, 3> known{{
     {"paper", "sizes go by the number of users; who connected last is handed off first"},
     {"lazy", "free memory is filled first; the largest is handed off only when needed, and nobody "
              "grows back while much is in use"},
+    {"advised", "as paper, but nobody is given or left less than they are known to need while "
+                "there is another way"},
 }};
 
 Result<void> check(const Settings& settings) {

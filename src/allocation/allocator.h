@@ -2,6 +2,7 @@
 
 #include "model/error.h"
 #include "model/ids.h"
+#include "model/load.h"
 #include "model/size.h"
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct HostCapacity {
     HostId id;
     Mebibytes capacity;
     bool accepts = true; ///< false: draining, or not reachable; keeps what it has, gets nothing new
+    Load load = Load::usual;
 };
 
 struct Settings {
@@ -130,6 +132,10 @@ class Allocator {
     virtual Result<void> add_host(const HostCapacity& host) = 0;
     /// A host's `accepts` changed (drain, undrain, back again).
     virtual Result<void> set_accepts(const HostId& host, bool accepts) = 0;
+    /// From now on plans prefer less loaded hosts, where there is a choice: an input of the plans
+    /// as joins and leaves are. Without it, and while all are equal, hosts are taken in the order
+    /// in which they were added. Loads refuse nobody and cost no join a second handoff.
+    virtual Result<void> set_load(const HostId& host, Load load) = 0;
     /// The host is lost, or taken out: its places are gone. Returns the sessions that had one
     /// there, or were promised one in memory that goes (in join order), to be joined again by the
     /// caller. A handoff whose `to` was there is cancelled (a newcomer who waited for it is
@@ -155,6 +161,10 @@ class Allocator {
     [[nodiscard]] virtual Mebibytes used(const HostId& host) const = 0;
     /// The most sessions that the hosts that accept can hold at once (the last slot included).
     [[nodiscard]] virtual std::size_t capacity() const = 0;
+
+    /// What this session needs at least (it may have a place, or join later); none: nothing is
+    /// known. Sizes go by it with the policy "advised" alone. Forgotten when the session leaves.
+    virtual void set_floor(const SessionId& session, std::optional<Mebibytes> least) = 0;
 
     /// "Not now": the session is not picked for a join's handoff while set.
     virtual void set_movable(const SessionId& session, bool movable) = 0;

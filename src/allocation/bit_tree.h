@@ -40,6 +40,8 @@ class BitTree {
             std::ranges::fill(row, 0);
     }
 
+    [[nodiscard]] bool empty() const { return rows_.empty() || rows_.back()[0] == 0; }
+
     [[nodiscard]] bool test(std::size_t i) const { return (rows_[0][i / 64] >> (i % 64)) & 1U; }
 
     void set(std::size_t i) {

@@ -33,7 +33,7 @@ Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     sessions_.reserve_one();
     const SoughtId sought(session);
     sessions_.prefetch(sought);
-    const auto choice = policy_->join(state()); // meanwhile
+    const auto choice = policy_->join(state_for(session)); // meanwhile
     if (sessions_.find(sought) != no_session)
         return fail(Errc::already_exists,
                     fmt::format("session '{}' has a place already", session.value));
@@ -63,7 +63,17 @@ Result<JoinPlan> BlockAllocator::join(const SessionId& session) {
     return JoinPlan{session, block(promised), handoff(mover, slot)};
 }
 
+State BlockAllocator::state_for(const SessionId& newcomer) const {
+    State now = state();
+    if (!floors_.empty())
+        if (const auto found = floors_.find(newcomer); found != floors_.end())
+            now.newcomer_floor = found->second;
+    return now;
+}
+
 Result<void> BlockAllocator::leave(const SessionId& session) {
+    if (!floors_.empty())
+        floors_.erase(session);
     const auto found = known(session);
     if (!found)
         return tl::unexpected(found.error());
@@ -253,6 +263,19 @@ void BlockAllocator::set_movable(const SessionId& session, bool movable) {
         return;
     sessions_.set_movable(found, movable);
     sessions_.settle(found);
+}
+
+void BlockAllocator::set_floor(const SessionId& session, std::optional<Mebibytes> least) {
+    if (!policy_->heeds_floors())
+        return;
+    if (!least || least->count <= 0) {
+        floors_.erase(session);
+        return;
+    }
+    unsigned level = 0; // who needs more than the largest size needs the largest
+    while (level + 1 < settings_.levels && size_of(level + 1) >= *least)
+        ++level;
+    floors_[session] = level;
 }
 
 // ---------------------------------------------------------------- looking

@@ -28,6 +28,7 @@ class BlockAllocator final : public Allocator {
     std::optional<SessionId> promised_to(const SessionId& session) const override;
     Result<void> add_host(const HostCapacity& host) override;
     Result<void> set_accepts(const HostId& host, bool accepts) override;
+    Result<void> set_load(const HostId& host, Load load) override;
     Result<std::vector<SessionId>> lose_host(const HostId& host) override;
     Result<void> adopt(const SessionId& session, const HostId& host, Mebibytes size,
                        std::uint64_t joined) override;
@@ -39,6 +40,7 @@ class BlockAllocator final : public Allocator {
     Mebibytes used(const HostId& host) const override;
     std::size_t capacity() const override;
     void set_movable(const SessionId& session, bool movable) override;
+    void set_floor(const SessionId& session, std::optional<Mebibytes> least) override;
 
   private:
     struct Host {
@@ -46,7 +48,10 @@ class BlockAllocator final : public Allocator {
         Mebibytes capacity;
     };
 
-    [[nodiscard]] State state() const { return State{settings_, memory_, sessions_}; }
+    [[nodiscard]] State state() const { return State{settings_, memory_, sessions_, floors_}; }
+
+    /// With what the newcomer needs.
+    [[nodiscard]] State state_for(const SessionId& newcomer) const;
 
     [[nodiscard]] Mebibytes size_of(unsigned level) const {
         return settings_.largest.halved(level);
@@ -76,6 +81,7 @@ class BlockAllocator final : public Allocator {
     [[nodiscard]] bool may_grow(SessionIndex session, unsigned level) const;
     [[nodiscard]] std::optional<Handoff> growth_of(SessionIndex session,
                                                    const GrowthLimit& limit) const;
+    [[nodiscard]] std::optional<Handoff> growth_to_floor(const GrowthLimit& limit) const;
     [[nodiscard]] std::optional<Spot> would_take(unsigned level) const;
     [[nodiscard]] bool leaves_room(const Spot& from, const Spot& to) const;
 
@@ -87,6 +93,7 @@ class BlockAllocator final : public Allocator {
     std::vector<Host> hosts_; ///< by the memory map's number; a lost one has an empty id
     std::unordered_map<HostId, std::uint32_t> numbers_;
     std::size_t handoffs_ = 0; ///< under way
+    Floors floors_;
 };
 
 } // namespace baton::allocation

@@ -35,9 +35,37 @@ bool BlockAllocator::may_grow(SessionIndex session, unsigned level) const {
 std::optional<Handoff> BlockAllocator::growth_of(SessionIndex session,
                                                  const GrowthLimit& limit) const {
     const unsigned now = sessions_.at(session).level;
-    for (unsigned level = now > limit.due ? limit.due : limit.largest; level < now; ++level)
+    unsigned largest = now > limit.due ? limit.due : limit.largest;
+    if (!floors_.empty())
+        if (const auto floor = floors_.find(sessions_.id(session)); floor != floors_.end())
+            largest = std::min(largest, floor->second);
+    for (unsigned level = largest; level < now; ++level)
         if (may_grow(session, level))
             return handoff(session, would_take(level).value());
+    return std::nullopt;
+}
+
+namespace {
+
+/// What a session frees differs only by its neighbours, so few need to be tried.
+constexpr int tries_at_a_level = 64;
+
+} // namespace
+
+/// The next of those who have less than they are known to need, the smallest first.
+std::optional<Handoff> BlockAllocator::growth_to_floor(const GrowthLimit& limit) const {
+    const State now = state();
+    for (unsigned level = settings_.levels; level-- > 1;) {
+        int tries = tries_at_a_level;
+        for (SessionIndex i = sessions_.next_of_level(level, no_session);
+             i != no_session && tries > 0; i = sessions_.next_of_level(level, i)) {
+            if (now.is_enough(i, level))
+                continue;
+            --tries;
+            if (auto plan = growth_of(i, limit))
+                return plan;
+        }
+    }
     return std::nullopt;
 }
 
@@ -51,12 +79,14 @@ std::optional<Handoff> BlockAllocator::plan_grow(const std::optional<SessionId>&
             return std::nullopt;
         return growth_of(*found, *limit);
     }
+    if (!floors_.empty())
+        if (auto plan = growth_to_floor(*limit))
+            return plan;
     bool below_due = false;
     for (unsigned level = settings_.levels; level-- > limit->largest + 1;) {
         if (level <= limit->due && below_due)
             break; // first those who have less than is due to them, when memory comes free
-        // what a session frees differs only by its neighbours, so few need to be tried
-        int tries = 64;
+        int tries = tries_at_a_level;
         for (SessionIndex i = sessions_.next_of_level(level, no_session);
              i != no_session && tries-- > 0; i = sessions_.next_of_level(level, i)) {
             below_due = below_due || level > limit->due;

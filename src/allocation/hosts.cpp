@@ -54,7 +54,8 @@ Result<void> BlockAllocator::add_host(const HostCapacity& host) {
     if (!memory_.has_numbers_for(static_cast<std::uint64_t>(units)))
         return fail(Errc::invalid_argument, "there are more hosts than can be planned for",
                     "make the largest size larger, or the levels fewer");
-    const std::uint32_t number = memory_.add_host(static_cast<std::uint64_t>(units), host.accepts);
+    const std::uint32_t number =
+        memory_.add_host(static_cast<std::uint64_t>(units), host.accepts, host.load);
     if (number == hosts_.size())
         hosts_.emplace_back();
     hosts_[number] = Host{host.id, host.capacity};
@@ -68,6 +69,14 @@ Result<void> BlockAllocator::set_accepts(const HostId& host, bool accepts) {
         return tl::unexpected(number.error());
     memory_.set_accepts(*number, accepts);
     sessions_.settle_all();
+    return {};
+}
+
+Result<void> BlockAllocator::set_load(const HostId& host, Load load) {
+    const auto number = host_number(host);
+    if (!number)
+        return tl::unexpected(number.error());
+    memory_.set_load(*number, load);
     return {};
 }
 

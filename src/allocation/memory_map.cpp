@@ -4,19 +4,21 @@
 
 namespace baton::allocation {
 
-std::uint32_t MemoryMap::add_host(std::uint64_t units, bool accepts) {
+std::uint32_t MemoryMap::add_host(std::uint64_t units, bool accepts, Load load) {
     std::uint32_t number = 0;
     if (free_numbers_.empty()) {
         number = static_cast<std::uint32_t>(hosts_.size());
         hosts_.emplace_back();
-        accepts_.emplace_back();
+        group_.emplace_back();
     } else {
         number = free_numbers_.back();
         free_numbers_.pop_back();
     }
     Host& host = hosts_[number];
-    host = Host{.first_top = place(tops_of(units), number), .units = units};
-    accepts_[number] = accepts ? 1 : 0;
+    host = Host{.first_top = place(tops_of(units), number), .units = units, .load = load};
+    group_[number] = accepts ? static_cast<std::uint8_t>(load) : shut;
+    ++hosts_in_[group_[number]];
+    make_room(trees_of(number));
     if (accepts)
         count_slots(host, true);
 
@@ -37,13 +39,15 @@ std::uint64_t MemoryMap::place(std::uint64_t tops, std::uint32_t host) {
         vacant_.erase(fits);
     } else {
         owner_.resize(first + tops);
-        for (unsigned level = 0; level < levels_; ++level) {
-            open_[level].grow(owner_.size() << level);
-            shut_[level].grow(owner_.size() << level);
-        }
     }
     std::fill_n(owner_.begin() + static_cast<std::ptrdiff_t>(first), tops, host);
     return first;
+}
+
+/// Trees grow when a host comes to them: most loads are never seen.
+void MemoryMap::make_room(Trees& trees) {
+    for (unsigned level = 0; level < levels_; ++level)
+        trees[level].grow(owner_.size() << level);
 }
 
 void MemoryMap::remove_host(std::uint32_t number) {
@@ -55,6 +59,7 @@ void MemoryMap::remove_host(std::uint32_t number) {
             unmark(trees, level, i);
     if (accepts(number))
         count_slots(host, false);
+    --hosts_in_[group_[number]];
     vacant_.push_back({host.first_top, tops_of(host.units)});
     free_numbers_.push_back(number);
     host = Host{};
@@ -64,21 +69,35 @@ void MemoryMap::set_accepts(std::uint32_t number, bool accepts_now) {
     if (accepts(number) == accepts_now)
         return;
     const Host& host = hosts_[number];
-    Trees& from = accepts_now ? shut_ : open_;
-    Trees& to = accepts_now ? open_ : shut_;
+    move_to(number, accepts_now ? static_cast<std::uint8_t>(host.load) : shut);
+    count_slots(host, accepts_now);
+}
+
+void MemoryMap::set_load(std::uint32_t number, Load load) {
+    hosts_[number].load = load;
+    if (accepts(number) && group_[number] != static_cast<std::uint8_t>(load))
+        move_to(number, static_cast<std::uint8_t>(load));
+}
+
+void MemoryMap::move_to(std::uint32_t number, std::uint8_t group) {
+    const Host& host = hosts_[number];
+    Trees& from = trees_of(number);
+    Trees& to = trees_[group];
+    make_room(to);
     for (unsigned level = 0; level < levels_; ++level)
         for (auto i = from[level].first(begin(host, level)); i < end(host, level);
              i = from[level].first(i + 1)) {
             unmark(from, level, i);
             mark(to, level, i);
         }
-    accepts_[number] = accepts_now ? 1 : 0;
-    count_slots(host, accepts_now);
+    --hosts_in_[group_[number]];
+    ++hosts_in_[group];
+    group_[number] = group;
 }
 
 std::uint64_t MemoryMap::used(std::uint32_t number) const {
     const Host& host = hosts_[number];
-    const Trees& trees = accepts(number) ? open_ : shut_;
+    const Trees& trees = trees_[group_[number]];
     std::uint64_t free = 0;
     for (unsigned level = 0; level < levels_; ++level)
         for (auto i = trees[level].first(begin(host, level)); i < end(host, level);
@@ -96,13 +115,13 @@ void MemoryMap::count_slots(const Host& host, bool add) {
 
 void MemoryMap::mark(Trees& trees, unsigned level, std::uint64_t position) {
     trees[level].set(position);
-    if (&trees == &open_)
+    if (&trees != &trees_[shut])
         ++open_blocks_[level];
 }
 
 void MemoryMap::unmark(Trees& trees, unsigned level, std::uint64_t position) {
     trees[level].clear(position);
-    if (&trees == &open_)
+    if (&trees != &trees_[shut])
         --open_blocks_[level];
 }
 
@@ -124,10 +143,18 @@ Spot MemoryMap::split(Trees& trees, unsigned level, std::uint64_t position, unsi
                 static_cast<std::uint8_t>(wanted)};
 }
 
+/// The level that the smallest free block of that group that fits has, or none.
+std::optional<unsigned> MemoryMap::best_fit(std::size_t group, unsigned level) const {
+    for (unsigned k = level + 1; hosts_in_[group] > 0 && k-- > 0;)
+        if (open_blocks_[k] > 0 && !trees_[group][k].empty())
+            return k;
+    return std::nullopt;
+}
+
 std::optional<Spot> MemoryMap::take(unsigned level) {
-    for (unsigned k = level + 1; k-- > 0;)
-        if (open_blocks_[k] > 0)
-            return split(open_, k, open_[k].first(), level);
+    for (std::size_t group = 0; group < load_count; ++group)
+        if (const auto fits = best_fit(group, level))
+            return split(trees_[group], *fits, trees_[group][*fits].first(), level);
     return std::nullopt;
 }
 

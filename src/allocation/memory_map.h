@@ -1,6 +1,7 @@
 #pragma once
 
 #include "allocation/bit_tree.h"
+#include "model/load.h"
 
 #include <array>
 #include <cstdint>
@@ -29,7 +30,7 @@ struct Spot {
 /// giving back leaves no trace, which lets a plan be tried and undone. Not thread-safe.
 class MemoryMap {
   public:
-    explicit MemoryMap(unsigned levels) : levels_(levels), open_(levels), shut_(levels) {}
+    explicit MemoryMap(unsigned levels) : levels_(levels) { trees_.fill(Trees(levels)); }
 
     /// Whether a host of that many smallest slots can still be numbered: 2^32 slots in all.
     [[nodiscard]] bool has_numbers_for(std::uint64_t units) const {
@@ -37,12 +38,14 @@ class MemoryMap {
     }
 
     /// `units` > 0: its size in smallest slots. Returns the host's number.
-    std::uint32_t add_host(std::uint64_t units, bool accepts);
+    std::uint32_t add_host(std::uint64_t units, bool accepts, Load load);
     /// With everything on it, taken or free.
     void remove_host(std::uint32_t host);
     void set_accepts(std::uint32_t host, bool accepts);
+    /// O(free blocks of the host) when it changes.
+    void set_load(std::uint32_t host, Load load);
 
-    [[nodiscard]] bool accepts(std::uint32_t host) const { return accepts_[host] != 0; }
+    [[nodiscard]] bool accepts(std::uint32_t host) const { return group_[host] != shut; }
 
     /// Slots of that level that are free on hosts that accept.
     [[nodiscard]] std::uint64_t free_slots(unsigned level) const;
@@ -62,7 +65,8 @@ class MemoryMap {
         return spot.position - begin(hosts_[spot.host], spot.level);
     }
 
-    /// The smallest free block that fits, on any host that accepts; of those the first.
+    /// On the least loaded of the hosts that accept and have room: the smallest free block that
+    /// fits, of those the first. With one load for all hosts it costs what it would without loads.
     std::optional<Spot> take(unsigned level);
     /// The same on one host, whether it accepts or not.
     std::optional<Spot> take_on(std::uint32_t host, unsigned level);
@@ -76,6 +80,7 @@ class MemoryMap {
     struct Host {
         std::uint64_t first_top = 0; ///< its place in the common space, in largest slots
         std::uint64_t units = 0;
+        Load load = Load::usual;
     };
 
     struct Vacancy {
@@ -83,7 +88,10 @@ class MemoryMap {
         std::uint64_t tops;
     };
 
-    using Trees = std::vector<BitTree>;
+    using Trees = std::vector<BitTree>; ///< free blocks, one tree per level
+
+    /// Hosts that accept are grouped by their load, those that do not are a group of their own.
+    static constexpr std::uint8_t shut = load_count;
 
     [[nodiscard]] std::uint64_t tops_of(std::uint64_t units) const {
         return (units + (std::uint64_t{1} << (levels_ - 1)) - 1) >> (levels_ - 1);
@@ -102,7 +110,11 @@ class MemoryMap {
         return (host.first_top + tops_of(host.units)) << level;
     }
 
-    [[nodiscard]] Trees& trees_of(std::uint32_t host) { return accepts(host) ? open_ : shut_; }
+    [[nodiscard]] Trees& trees_of(std::uint32_t host) { return trees_[group_[host]]; }
+
+    [[nodiscard]] std::optional<unsigned> best_fit(std::size_t group, unsigned level) const;
+    void move_to(std::uint32_t host, std::uint8_t group);
+    void make_room(Trees& trees);
 
     std::uint64_t place(std::uint64_t tops, std::uint32_t host);
     void count_slots(const Host& host, bool add);
@@ -113,13 +125,13 @@ class MemoryMap {
 
     unsigned levels_;
     std::vector<Host> hosts_;
-    std::vector<std::uint8_t> accepts_; ///< by host, apart: every give and take looks at it
+    std::vector<std::uint8_t> group_; ///< by host, apart: every give and take looks at it
     std::vector<std::uint32_t> free_numbers_;
     std::vector<Vacancy> vacant_;
-    std::vector<std::uint32_t> owner_; ///< host of each top
-    Trees open_;                       ///< free blocks of hosts that accept, one tree per level
-    Trees shut_;                       ///< those of the others
-    std::array<std::uint64_t, max_levels> open_blocks_{}; ///< how many are in open_[level]
+    std::vector<std::uint32_t> owner_;        ///< host of each top
+    std::array<Trees, load_count + 1> trees_; ///< by group; as large as a host of it needs
+    std::array<std::uint32_t, load_count + 1> hosts_in_{}; ///< by group
+    std::array<std::uint64_t, max_levels> open_blocks_{};  ///< free on hosts that accept
     std::array<std::uint64_t, max_levels> slots_{};
 };
 

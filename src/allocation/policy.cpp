@@ -24,6 +24,12 @@ GrowthLimit growth_by_the_rule(const State& state) {
     return {.due = due, .largest = due > 0 ? due - 1 : 0};
 }
 
+/// A slot of `level` is free, and after taking it one of `spare` (a smaller size) still is.
+bool leaves_a_slot(const State& state, unsigned level, unsigned spare) {
+    return state.memory.free_slots(level) >= 1 &&
+           state.memory.free_slots(spare) > (std::uint64_t{1} << (spare - level));
+}
+
 /// Section 3.3. Sizes go by the number of users; who connected last is handed off first.
 ///
 /// The loop below the paper's level is ours: after leaves, small desktops may be scattered so that
@@ -77,12 +83,46 @@ class Lazy : public Policy {
             return std::nullopt;
         return growth_by_the_rule(state);
     }
+};
+
+/// The paper's rule, but who is known to need more than is due to everybody gets it while that
+/// leaves a slot, and is passed over when somebody has to shrink below it. Rather than that anybody
+/// be refused, the needs give way. As many looks as there are larger desktops, when needs are
+/// known.
+class Advised final : public Paper {
+  public:
+    [[nodiscard]] bool heeds_floors() const override { return true; }
+
+    [[nodiscard]] std::optional<JoinChoice> join(const State& state) const override {
+        if (state.floors.empty())
+            return Paper::join(state);
+        const unsigned due = state.level_for(state.sessions.size() + 1);
+        for (unsigned level = state.newcomer_floor.value_or(due); level < due; ++level)
+            if (leaves_a_slot(state, level, due))
+                return JoinChoice{.level = level};
+        for (unsigned level = due; level < state.settings.levels; ++level) {
+            if (fits_without_handoff(state, level))
+                return JoinChoice{.level = level};
+            if (state.memory.free_slots(level) == 0)
+                continue;
+            if (const SessionIndex last = latest_to_spare(state, level); last != no_session)
+                return JoinChoice{.level = level, .shrink = last};
+        }
+        return Paper::join(state);
+    }
 
   private:
-    /// A slot of `level` is free, and after taking it one of `spare` (a smaller size) still is.
-    static bool leaves_a_slot(const State& state, unsigned level, unsigned spare) {
-        return state.memory.free_slots(level) >= 1 &&
-               state.memory.free_slots(spare) > (std::uint64_t{1} << (spare - level));
+    /// Of those who have more than a slot of `level` and need no more, who connected last.
+    static SessionIndex latest_to_spare(const State& state, unsigned level) {
+        SessionIndex latest = no_session;
+        for (unsigned l = 0; l < level; ++l)
+            for (SessionIndex i = state.sessions.next_of_level(l, no_session); i != no_session;
+                 i = state.sessions.next_of_level(l, i))
+                if (state.is_enough(i, level) &&
+                    (latest == no_session ||
+                     state.sessions.joined(i) > state.sessions.joined(latest)))
+                    latest = i;
+        return latest;
     }
 };
 
@@ -93,6 +133,8 @@ std::unique_ptr<Policy> make_policy(std::string_view name) {
         return std::make_unique<Paper>();
     if (name == "lazy")
         return std::make_unique<Lazy>();
+    if (name == "advised")
+        return std::make_unique<Advised>();
     return nullptr;
 }
 

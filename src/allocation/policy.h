@@ -7,14 +7,26 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 
 namespace baton::allocation {
+
+/// The level of the smallest size that a session needs, for those of whom it is known.
+using Floors = std::unordered_map<SessionId, unsigned>;
 
 /// What a policy looks at.
 struct State {
     const Settings& settings;
     const MemoryMap& memory;
     const SessionTable& sessions;
+    const Floors& floors;
+    std::optional<unsigned> newcomer_floor = std::nullopt; ///< of who joins
+
+    /// Whether the session needs no more than a slot of that level.
+    [[nodiscard]] bool is_enough(SessionIndex session, unsigned level) const {
+        const auto found = floors.find(sessions.id(session));
+        return found == floors.end() || found->second >= level;
+    }
 
     [[nodiscard]] unsigned smallest() const { return settings.levels - 1; }
 
@@ -45,6 +57,9 @@ class Policy {
     [[nodiscard]] virtual std::optional<JoinChoice> join(const State& state) const = 0;
     /// None: nobody grows now.
     [[nodiscard]] virtual std::optional<GrowthLimit> growth(const State& state) const = 0;
+
+    /// Whether sizes go by what sessions need.
+    [[nodiscard]] virtual bool heeds_floors() const { return false; }
 };
 
 /// Null for a name that is not known.

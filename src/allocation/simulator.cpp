@@ -52,6 +52,10 @@ class Simulation {
     Result<Outcome> play(std::span<const TraceEvent> trace) {
         for (std::size_t i = 0; i < trace.size(); ++i) {
             const bool counted = i >= settings_.warm_up;
+            if (const auto& change = trace[i].load) {
+                BATON_TRY(allocator_.set_load(change->host, change->load));
+                continue;
+            }
             BATON_TRY(trace[i].join ? join(trace[i].session, counted)
                                     : leave(trace[i].session, counted));
             if (counted && !size_of_.empty()) {

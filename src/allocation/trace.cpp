@@ -17,6 +17,17 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
+/// "HOST LOAD"
+std::optional<LoadChange> load_change(std::string_view words) {
+    const auto gap = words.find_first_of(" \t");
+    if (gap == std::string_view::npos)
+        return std::nullopt;
+    const auto load = load_from(trimmed(words.substr(gap)));
+    if (!load)
+        return std::nullopt;
+    return LoadChange{HostId(std::string(words.substr(0, gap))), *load};
+}
+
 /// SplitMix64: the standard library's distributions differ from one to another.
 class Random {
   public:
@@ -49,18 +60,26 @@ Result<std::vector<TraceEvent>> parse_trace(std::string_view text) {
             continue;
         const auto bad = [&](std::string what) {
             return fail(Errc::invalid_argument, fmt::format("line {}: {}", number, what),
-                        "write '+ NAME' for somebody who joins and '- NAME' for one who leaves");
+                        "write '+ NAME' for somebody who joins, '- NAME' for one who leaves, "
+                        "'@ HOST LOAD' for a host that is idle, usual, busy or swamped");
         };
+        if (line[0] == '@') {
+            const auto change = load_change(trimmed(line.substr(1)));
+            if (!change)
+                return bad(fmt::format("'{}' does not say which load a host has", line));
+            events.push_back({true, {}, change});
+            continue;
+        }
         const std::string name(trimmed(line.substr(1)));
         if ((line[0] != '+' && line[0] != '-') || name.empty() ||
             name.find_first_of(" \t") != std::string::npos)
-            return bad(fmt::format("'{}' is neither a join nor a leave", line));
+            return bad(fmt::format("'{}' is neither a join, a leave nor a load", line));
         const bool join = line[0] == '+';
         if (join && !present.insert(name).second)
             return bad(fmt::format("'{}' has joined already", name));
         if (!join && present.erase(name) == 0)
             return bad(fmt::format("'{}' has not joined", name));
-        events.push_back({join, SessionId(name)});
+        events.push_back({join, SessionId(name), std::nullopt});
     }
     return events;
 }
@@ -79,10 +98,10 @@ std::vector<TraceEvent> random_trace(std::uint64_t seed, std::size_t capacity,
         const bool join = random.below(load + present.size()) < load;
         if (join && present.size() <= capacity) {
             present.emplace_back(fmt::format("s-{:08}", ++next));
-            trace.push_back({true, present.back()});
+            trace.push_back({true, present.back(), std::nullopt});
         } else if (!present.empty()) {
             std::swap(present[random.below(present.size())], present.back());
-            trace.push_back({false, std::move(present.back())});
+            trace.push_back({false, std::move(present.back()), std::nullopt});
             present.pop_back();
         }
     }

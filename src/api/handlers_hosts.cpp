@@ -1,5 +1,6 @@
 #include "api/context.h"
 #include "api/json_out.h"
+#include "api/latest.h"
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
@@ -37,6 +38,7 @@ class HostRoutes {
     Result<Join> read_join(const CallPtr& call);
     void enrol(const CallPtr& call, const Join& join, const HostCertificate& certificate);
     [[nodiscard]] std::vector<handoff::HostView> all() const;
+    [[nodiscard]] json::object shown(const handoff::HostView& host) const;
     Result<handoff::HostView> find(const HostId& id) const;
     Result<json::value> now(const HostId& id) const;
     Result<void> no_fields(const CallPtr& call);
@@ -58,6 +60,20 @@ std::vector<handoff::HostView> HostRoutes::all() const {
     return hosts;
 }
 
+/// With what the host itself says beside the engine's view.
+json::object HostRoutes::shown(const handoff::HostView& host) const {
+    json::object object = to_json(host);
+    object["cpu_shares"] = nullptr;
+    const Latest* latest = context_.services.latest;
+    if (latest == nullptr || !host.connected)
+        return object;
+    if (const auto told = latest->cpu_shares(host.row.id))
+        object["cpu_shares"] = json::object{
+            {"state", to_string(told->state)},
+            {"why", told->why.empty() ? json::value(nullptr) : json::value(told->why)}};
+    return object;
+}
+
 Result<handoff::HostView> HostRoutes::find(const HostId& id) const {
     for (handoff::HostView& host : all())
         if (host.row.id == id)
@@ -67,7 +83,7 @@ Result<handoff::HostView> HostRoutes::find(const HostId& id) const {
 }
 
 Result<json::value> HostRoutes::now(const HostId& id) const {
-    return find(id).map([](const handoff::HostView& host) { return json::value(to_json(host)); });
+    return find(id).map([&](const handoff::HostView& host) { return json::value(shown(host)); });
 }
 
 Result<void> HostRoutes::no_fields(const CallPtr& call) {
@@ -92,7 +108,7 @@ void HostRoutes::status(const CallPtr& call) {
     }
     json::array hosts;
     for (const handoff::HostView& host : all())
-        hosts.push_back(to_json(host));
+        hosts.push_back(shown(host));
     call->answer(json::object{{"version", context_.settings.version},
                               {"time", to_json(context_.services.clock.wall())},
                               {"free_mib", context_.services.engine.free_memory().count},
@@ -107,7 +123,7 @@ void HostRoutes::status(const CallPtr& call) {
 void HostRoutes::list(const CallPtr& call) {
     json::array hosts;
     for (const handoff::HostView& host : all())
-        hosts.push_back(to_json(host));
+        hosts.push_back(shown(host));
     call->answer(json::object{{"hosts", std::move(hosts)}});
 }
 

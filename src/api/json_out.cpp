@@ -238,6 +238,7 @@ json::object to_json(const handoff::HostView& host) {
             {"draining", row.draining},
             {"connected", host.connected},
             {"last_seen", to_json(row.last_seen)},
+            {"load", host.load ? json::value(to_string(*host.load)) : json::value(nullptr)},
             {"processors", fact("processors")},
             {"acceleration", acceleration},
             {"agent_version", fact("agent_version")},

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "model/cpu_shares.h"
 #include "monitor/rates.h"
 
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace baton::api {
@@ -28,6 +30,19 @@ class Latest {
     void forget(const HostId& host) {
         const std::scoped_lock lock(mutex_);
         entries_.erase(host);
+        shares_.erase(host);
+    }
+
+    void put(const HostId& host, CpuSharesTold shares) {
+        const std::scoped_lock lock(mutex_);
+        shares_[host] = std::move(shares);
+    }
+
+    /// As the host said when it connected, or later.
+    [[nodiscard]] std::optional<CpuSharesTold> cpu_shares(const HostId& host) const {
+        const std::scoped_lock lock(mutex_);
+        const auto found = shares_.find(host);
+        return found == shares_.end() ? std::nullopt : std::optional(found->second);
     }
 
     /// By the hosts' names.
@@ -43,6 +58,7 @@ class Latest {
   private:
     mutable std::mutex mutex_;
     std::map<HostId, Entry> entries_;
+    std::map<HostId, CpuSharesTold> shares_;
 };
 
 } // namespace baton::api

@@ -42,6 +42,10 @@ class EngineImpl final : public Engine {
     Result<void> undrain(const HostId& host) override;
     Result<void> remove_host(const HostId& host) override;
 
+    void host_load(const HostId& host, Load load, std::chrono::nanoseconds valid_for) override {
+        core_.planner->heard_load(host, load, valid_for);
+    }
+
     [[nodiscard]] std::vector<SessionView> sessions() const override;
     [[nodiscard]] Result<SessionView> session(const SessionId& id) const override;
     [[nodiscard]] std::vector<HostView> hosts() const override;
@@ -220,6 +224,7 @@ std::vector<HostView> EngineImpl::hosts() const {
         const auto lends = core_.state.lends(id);
         view.free = lends > view.used ? lends - view.used : Mebibytes();
         view.desktops = core_.state.desktops_on(id).size();
+        view.load = core_.planner->load_of(id);
         views.push_back(view);
     }
     return views;

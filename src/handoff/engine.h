@@ -3,6 +3,7 @@
 #include "allocation/allocator.h"
 #include "handoff/ports.h"
 #include "model/error.h"
+#include "model/load.h"
 #include "store/store.h"
 
 #include <chrono>
@@ -12,6 +13,12 @@
 #include <vector>
 
 namespace baton::handoff {
+
+/// What a person needs at least, by the monitor's figures, and those in one sentence.
+struct AdvisedFloor {
+    Mebibytes least;
+    std::string why;
+};
 
 struct EngineSettings {
     allocation::Settings sizes;
@@ -31,6 +38,10 @@ struct EngineSettings {
     std::uint16_t last_listen_port = 6999;
     bool grow_when_leaving =
         false; ///< grow others back without asking (the lab, and idle sessions)
+    /// Of the hosts with a free slot the least loaded one gets the desktop (host_load).
+    bool place_by_load = true;
+    /// Policy "advised": asked when somebody gets a desktop. Empty, or none: nothing is known.
+    std::function<std::optional<AdvisedFloor>(const UserName&, const OsImageId&)> advice;
     /// 32 random bits, for ids and passwords. Empty: the kernel's generator. A test gives a seeded
     /// one, so that its worlds can be played again.
     std::function<std::uint32_t()> random;
@@ -57,6 +68,7 @@ struct HostView {
     Mebibytes used; ///< by desktops that are not confirmed gone
     Mebibytes free; ///< of what the host lends (memory - reserve)
     std::size_t desktops = 0;
+    std::optional<Load> load; ///< by its monitor, as long as that can be believed
 };
 
 /// The session and handoff state machine (spec: docs/handoff.md). Not thread-safe: every call and
@@ -89,6 +101,9 @@ class Engine : public FleetEvents {
     /// Forgets a host for good. Errc::busy: a desktop is on it or is planned there (drain it
     /// first).
     virtual Result<void> remove_host(const HostId& host) = 0;
+
+    /// How loaded a host is, by its monitor; believed for so long, then nothing is known of it.
+    virtual void host_load(const HostId& host, Load load, std::chrono::nanoseconds valid_for) = 0;
 
     [[nodiscard]] virtual std::vector<SessionView> sessions() const = 0;
     [[nodiscard]] virtual Result<SessionView> session(const SessionId& id) const = 0;

@@ -36,6 +36,7 @@ Result<void> Planner::rebuild() {
     }
     allocator_ = *std::move(made);
     known_.clear();
+    loads_.unplan_all();
     waits_for_.clear();
     Change told;
     for (const auto& [id, host] : core_.state.hosts()) {
@@ -110,6 +111,7 @@ void Planner::adopt(const SessionRow& session, Change& told) {
     const auto* first = from != nullptr ? from : to;
     if (first == nullptr)
         return;
+    take_advice(session, nullptr);
     auto done = allocator_->adopt(session.id, first->host, first->memory, session.joined);
     if (done && from != nullptr && to != nullptr)
         done = allocator_->adopt_handoff(session.id, to->host, to->memory);
@@ -195,8 +197,10 @@ void Planner::host_away(const HostId& host) {
 
 void Planner::host_lost(const HostId& host) {
     // Whose place was there is told by the reconciler, desktop by desktop.
-    if (known_.erase(host) != 0)
-        static_cast<void>(allocator_->lose_host(host));
+    if (known_.erase(host) == 0)
+        return;
+    static_cast<void>(allocator_->lose_host(host));
+    loads_.unplan(host);
 }
 
 Mebibytes Planner::free_memory() const {
@@ -221,6 +225,7 @@ void Planner::wake_later(std::chrono::nanoseconds delay) {
 void Planner::pump() {
     if (rebuild_wanted_ && !rebuild())
         return wake_later(std::chrono::seconds(1));
+    take_loads();
     place_newcomers();
     evacuate_draining();
     let_grow();
@@ -291,6 +296,8 @@ bool Planner::can_move(const SessionId& id) const {
 
 Result<Planner::Placing> Planner::place(const SessionRow& newcomer, const MoveRow& open,
                                         Change change) {
+    take_loads();
+    take_advice(newcomer, &change);
     auto plan = allocator_->join(newcomer.id);
     if (!plan && plan.error().code == Errc::busy)
         return Placing::waits;

@@ -2,6 +2,7 @@
 
 #include "allocation/allocator.h"
 #include "handoff/core.h"
+#include "handoff/loads.h"
 
 #include <map>
 #include <memory>
@@ -49,6 +50,13 @@ class Planner {
     void host_away(const HostId& host);
     void host_lost(const HostId& host);
 
+    /// The host's monitor says so. Plans go by it until it is stale.
+    void heard_load(const HostId& host, Load load, std::chrono::nanoseconds valid_for);
+
+    [[nodiscard]] std::optional<Load> load_of(const HostId& host) const {
+        return loads_.known(host);
+    }
+
     // ---- what people ask for --------------------------------------------------------------
     Result<void> grow(const SessionId& session);
     void drain(const HostId& host, Done<void> done);
@@ -58,6 +66,10 @@ class Planner {
 
   private:
     void pump();
+    void take_loads();
+    /// Asks for what the person needs; tells it in `told`, if given.
+    void take_advice(const store::SessionRow& session, store::Change* told);
+    void expire_load(const HostId& host);
     void place_newcomers();
     void evacuate_draining();
     void evacuate(const HostId& host);
@@ -83,6 +95,7 @@ class Planner {
     Core& core_;
     std::unique_ptr<allocation::Allocator> allocator_;
     std::map<HostId, Mebibytes> known_; ///< hosts that the allocator has, and what they lend
+    HostLoads loads_;
     /// Newcomer -> whose handoff frees its memory.
     std::map<SessionId, SessionId> waits_for_;
     std::set<SessionId> needed_handoff_;

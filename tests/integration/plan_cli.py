@@ -83,10 +83,17 @@ class Plan(unittest.TestCase):
         self.assertEqual(rows[4]["handoffs"], 1)
         self.assertEqual(self.plan_json("--trace", "-", stdin=trace)[4]["sizes_mib"], [2048])
 
+    def test_the_load_of_a_host_is_part_of_the_trace(self):
+        self.assertEqual(self.plan_json("--trace", "-", stdin="+ kim\n")[0]["hosts"], ["host1"])
+        rows = self.plan_json("--trace", "-", stdin="@ host1 busy\n+ kim\n@ host1 idle\n- kim\n+ lee\n")
+        self.assertEqual([row["event"] for row in rows], ["+ kim", "- kim", "+ lee"])
+        self.assertEqual([row["hosts"] for row in rows], [["host2"], [], ["host1"]])
+
     def test_policies_side_by_side(self):
-        paper, lazy = self.plan_json("--compare", "--events", "4000")
+        paper, lazy, advised = self.plan_json("--compare", "--events", "4000")
         self.assertEqual((paper["policy"], lazy["policy"]), ("paper", "lazy"))
         self.assertGreater(paper["joins"], 1000)
+        self.assertEqual({**advised, "policy": "paper"}, paper)  # nobody is known to need more
         self.assertEqual((paper["joins"], paper["refused"]), (lazy["joins"], lazy["refused"]))
         self.assertLess(lazy["handoffs_per_leave"], paper["handoffs_per_leave"])
         self.assertEqual(self.plan_json("--compare", "--events", "4000", "--policy", "lazy"), [lazy])

@@ -12,3 +12,8 @@ baton_script_test(control_docs KIND integration COMMAND tests/integration/contro
 baton_script_test(control_real KIND integration COMMAND tests/integration/control/real_test.py TIMEOUT 240)
 baton_test(batond_routes_test KIND unit ROOMS handoff routing store LIBRARIES fmt::fmt spdlog::spdlog)
 target_sources(batond_routes_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/route_keeper.cpp")
+# hosts that measure themselves, over the real link
+add_executable(measured_host "${CMAKE_SOURCE_DIR}/tests/tools/measured_host.cpp")
+target_link_libraries(measured_host PRIVATE baton_hostlink baton_hypervisor baton_handoff baton_net fmt::fmt baton_warnings)
+set_target_properties(measured_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+baton_script_test(control_load KIND integration COMMAND tests/integration/control/load_test.py TIMEOUT 180)

@@ -76,5 +76,23 @@ TEST(Trace, IsReadLineByLine) {
         EXPECT_EQ(parse_trace(text).error().code, Errc::invalid_argument) << text;
 }
 
+// What a plan looks at is in the trace: who joins, who leaves, and how loaded hosts are.
+TEST(Trace, LoadsArePlayedAgain) {
+    const auto trace = parse_trace("+ kim\n@ host1 swamped\n- kim\n + lee\n@ host1 idle\n");
+    ASSERT_TRUE(trace) << trace.error().message();
+    ASSERT_EQ(trace->size(), 5U);
+    EXPECT_EQ(trace->at(1).load, (LoadChange{HostId("host1"), Load::swamped}));
+    const auto desks = two_hosts();
+    ASSERT_TRUE(simulate(*desks, *trace, {}));
+    EXPECT_EQ(desks->find(SessionId("lee"))->block.host, HostId("host2"));
+    const auto unloaded = two_hosts();
+    ASSERT_TRUE(simulate(*unloaded, parse_trace("+ kim\n- kim\n+ lee\n").value(), {}));
+    EXPECT_EQ(unloaded->find(SessionId("lee"))->block.host, HostId("host1"));
+    for (const auto* text : {"@", "@ host1", "@ host1 lazy", "@ host1 busy today"})
+        EXPECT_EQ(parse_trace(text).error().code, Errc::invalid_argument) << text;
+    EXPECT_EQ(simulate(*unloaded, parse_trace("@ host9 busy").value(), {}).error().code,
+              Errc::not_found);
+}
+
 } // namespace
 } // namespace baton::allocation

@@ -98,6 +98,119 @@ TEST(Paper, Equation1) {
     EXPECT_EQ(users_at_level(3, 2), 15U);
 }
 
+// The loads of hosts move desktops elsewhere; what everybody gets, and which handoffs it costs, is
+// the table's all the same.
+TEST(Paper, Table3IsTheSameAtAnyLoad) {
+    const auto calm = allocator({host(1), host(2)});
+    const auto busy = allocator({host(1), host(2)});
+    ASSERT_TRUE(busy->set_load(HostId("host1"), Load::swamped));
+    ASSERT_TRUE(busy->set_load(HostId("host2"), Load::idle));
+    for (int n = 1; n <= 16; ++n) {
+        const auto expected = settle_in(*calm, n);
+        const auto plan = settle_in(*busy, n);
+        ASSERT_TRUE(plan && expected) << n;
+        if (n == 1) {
+            EXPECT_EQ(plan->block.host, HostId("host2"));
+        }
+        EXPECT_EQ(sizes(*busy), sizes(*calm)) << n;
+        EXPECT_EQ(plan->handoff.has_value(), expected->handoff.has_value()) << n;
+        if (plan->handoff) {
+            EXPECT_EQ(plan->handoff->session, expected->handoff->session) << n;
+        }
+    }
+    EXPECT_EQ(busy->join(session(17)).error().code, Errc::refused);
+}
+
+// ---------------------------------------------------------------- loads
+
+std::string where(const Allocator& desks, int number) {
+    const auto found = desks.find(session(number));
+    return found ? found->block.host.value : "nowhere";
+}
+
+TEST(Loads, TheLeastLoadedOfTheHostsWithAFreeSlotIsTaken) {
+    const auto desks = allocator({host(1), host(2), host(3), host(4)});
+    ASSERT_TRUE(desks->set_load(HostId("host1"), Load::busy));
+    ASSERT_TRUE(desks->set_load(HostId("host3"), Load::idle));
+    ASSERT_TRUE(desks->set_load(HostId("host4"), Load::swamped));
+    fill(*desks, 1, 3);
+    EXPECT_EQ(where(*desks, 1), "host3");
+    EXPECT_EQ(where(*desks, 2), "host2"); // nothing known of it: before one known to be busy
+    EXPECT_EQ(where(*desks, 3), "host1");
+    fill(*desks, 4, 4);
+    EXPECT_EQ(where(*desks, 4), "host4"); // the load refuses nobody
+}
+
+TEST(Loads, OfEquallyLoadedHostsItIsAsWithoutLoads) {
+    for (const Load load : {Load::idle, Load::usual, Load::busy, Load::swamped}) {
+        const auto desks = allocator({host(1), host(2), host(3)});
+        const auto without = allocator({host(1), host(2), host(3)});
+        for (int n = 1; n <= 3; ++n)
+            ASSERT_TRUE(desks->set_load(host(n).id, load));
+        for (int n = 1; n <= 24; ++n) {
+            ASSERT_EQ(settle_in(*desks, n).value(), settle_in(*without, n).value()) << n;
+        }
+    }
+}
+
+// After leaves: the smallest block that fits counts on one host, not against a busier one.
+TEST(Loads, ALargerBlockIsCutOnAHostThatIsLessLoaded) {
+    const auto scene = [](Load first, Load second) {
+        const auto desks = allocator({host(1), host(2)});
+        EXPECT_TRUE(desks->adopt(session(1), HostId("host1"), 2_GiB, 1));
+        EXPECT_TRUE(desks->set_load(HostId("host1"), first));
+        EXPECT_TRUE(desks->set_load(HostId("host2"), second));
+        EXPECT_TRUE(settle_in(*desks, 2));
+        return where(*desks, 2);
+    };
+    EXPECT_EQ(scene(Load::usual, Load::usual), "host1");
+    EXPECT_EQ(scene(Load::busy, Load::usual), "host2");
+    EXPECT_EQ(scene(Load::usual, Load::swamped), "host1");
+}
+
+TEST(Loads, AreRememberedWhileAHostDoesNotAccept) {
+    const auto desks = allocator({host(1), host(2, 4_GiB, false), host(3)});
+    ASSERT_TRUE(desks->set_load(HostId("host2"), Load::idle));
+    fill(*desks, 1, 1);
+    EXPECT_EQ(where(*desks, 1), "host1");
+    ASSERT_TRUE(desks->set_accepts(HostId("host2"), true));
+    fill(*desks, 2, 2);
+    EXPECT_EQ(where(*desks, 2), "host2");
+    EXPECT_EQ(desks->set_load(HostId("host9"), Load::idle).error().code, Errc::not_found);
+}
+
+TEST(Loads, AHostThatComesAnewIsNotTakenForWhatTheFormerOneWas) {
+    const auto desks = allocator({host(1), host(2)});
+    ASSERT_TRUE(desks->set_load(HostId("host1"), Load::swamped));
+    ASSERT_TRUE(desks->lose_host(HostId("host1")));
+    ASSERT_TRUE(desks->add_host(host(1)));
+    fill(*desks, 1, 1);
+    EXPECT_EQ(where(*desks, 1), "host1");
+}
+
+TEST(Loads, GrowingAndDrainingGoToTheLeastLoadedHostToo) {
+    const auto desks = allocator({host(1), host(2), host(3)});
+    ASSERT_TRUE(desks->adopt(session(1), HostId("host1"), 1_GiB, 1));
+    ASSERT_TRUE(desks->set_load(HostId("host1"), Load::busy));
+    ASSERT_TRUE(desks->set_load(HostId("host2"), Load::busy));
+    const auto growth = desks->plan_grow(std::nullopt);
+    ASSERT_TRUE(growth);
+    EXPECT_EQ(growth->to.host, HostId("host3"));
+    ASSERT_TRUE(desks->begin_handoff(*growth));
+    ASSERT_TRUE(desks->finish_handoff(session(1)));
+    ASSERT_TRUE(desks->set_load(HostId("host1"), Load::idle));
+    ASSERT_TRUE(desks->set_accepts(HostId("host3"), false));
+    const auto away = desks->plan_evacuate(session(1));
+    ASSERT_TRUE(away);
+    EXPECT_EQ(away->to.host, HostId("host1"));
+}
+
+TEST(Loads, HaveNames) {
+    for (const Load load : {Load::idle, Load::usual, Load::busy, Load::swamped})
+        EXPECT_EQ(load_from(to_string(load)), load);
+    EXPECT_FALSE(load_from("lazy"));
+}
+
 TEST(Paper, TheHandoffTakesTheFreeSlotAndTheNewcomerWhatItFrees) {
     const auto desks = allocator({host(1), host(2)});
     fill(*desks, 1, 2);
@@ -444,6 +557,63 @@ TEST(Settings, ThatAreImpossibleAreRefusedInASentence) {
 }
 
 // ---------------------------------------------------------------- policies
+
+TEST(Advised, WithoutAdviceItIsThePapers) {
+    const auto desks = allocator({host(1), host(2)}, {}, "advised");
+    const auto paper = allocator({host(1), host(2)});
+    for (int n = 1; n <= 16; ++n)
+        ASSERT_EQ(settle_in(*desks, n).value(), settle_in(*paper, n).value()) << n;
+}
+
+TEST(Advised, WhoNeedsMoreGetsItWhileASlotStaysFree) {
+    const auto desks = allocator({host(1), host(2), host(3)}, {}, "advised");
+    fill(*desks, 1, 2);
+    desks->set_floor(session(3), 3_GiB); // 2 GiB is due to the third
+    fill(*desks, 3, 3);
+    EXPECT_THAT(sizes(*desks), ElementsAre(4096, 4096, 2048)); // nothing would be left free
+    ASSERT_TRUE(desks->leave(session(2)));
+    ASSERT_TRUE(desks->leave(session(3)));
+    fill(*desks, 4, 4);
+    desks->set_floor(session(5), 100_MiB);
+    fill(*desks, 5, 5);
+    EXPECT_THAT(sizes(*desks), ElementsAre(4096, 4096, 2048)); // nobody gets less for needing less
+}
+
+TEST(Advised, WhoNeedsWhatTheyHaveIsPassedOver) {
+    const auto desks = allocator({host(1), host(2)}, {}, "advised");
+    desks->set_floor(session(2), 2_GiB);
+    fill(*desks, 1, 4);
+    EXPECT_THAT(sizes(*desks), ElementsAre(2048, 2048, 2048, 1024));
+    const auto plan = settle_in(*desks, 5);
+    EXPECT_EQ(plan->handoff->session, session(3));
+    fill(*desks, 6, 6); // the paper takes the second here
+    EXPECT_THAT(sizes(*desks), ElementsAre(1024, 2048, 1024, 1024, 1024, 1024));
+    // rather than that anybody be refused, the need gives way
+    fill(*desks, 7, 16);
+    EXPECT_EQ(desks->find(session(2))->block.size, 512_MiB);
+    EXPECT_EQ(desks->placements().size(), 16U);
+}
+
+TEST(Advised, WhoHasLessThanTheyNeedGrowsFirst) {
+    const auto desks = allocator({host(1), host(2)}, {}, "advised");
+    fill(*desks, 1, 8);
+    for (int n = 4; n <= 8; ++n)
+        ASSERT_TRUE(desks->leave(session(n)));
+    desks->set_floor(session(3), 2_GiB);
+    const auto growth = desks->plan_grow(std::nullopt);
+    ASSERT_TRUE(growth);
+    EXPECT_EQ(growth->session, session(3));
+    EXPECT_EQ(growth->to.size, 2_GiB);
+    desks->set_floor(session(3), std::nullopt);
+    EXPECT_EQ(desks->plan_grow(std::nullopt)->session, session(1));
+}
+
+TEST(Advised, OtherPoliciesDoNotLookAtIt) {
+    const auto desks = allocator({host(1), host(2)});
+    desks->set_floor(session(2), 4_GiB);
+    fill(*desks, 1, 6);
+    EXPECT_THAT(sizes(*desks), ElementsAre(2048, 1024, 1024, 1024, 1024, 1024));
+}
 
 TEST(Lazy, FillsFirstAndShrinksTheLargest) {
     const auto desks = allocator({host(1), host(2)}, {}, "lazy");

@@ -73,6 +73,20 @@ void list(const Options& options) {
                                    : table.text());
 }
 
+/// Whether they follow demand, and if they cannot, why.
+std::string cpu_shares(const json::object& host) {
+    const std::string state = field(host, "cpu_shares.state");
+    if (state == "off")
+        return "stay equal: switched off there";
+    if (state == "untried")
+        return "follow demand, as soon as a desktop runs";
+    if (state == "on")
+        return "follow demand";
+    if (state == "unsupported")
+        return "stay equal: " + field(host, "cpu_shares.why");
+    return state;
+}
+
 void show(const Options& options) {
     Remote remote(*options.connection);
     const json::object host = remote.get(host_path(options));
@@ -93,6 +107,8 @@ void show(const Options& options) {
                                 : "unknown",
                field(host, "acceleration.reason"));
     fmt::print("processors    {}\n", field(host, "processors"));
+    fmt::print("load          {}\n", field(host, "load"));
+    fmt::print("CPU shares    {}\n", cpu_shares(host));
     fmt::print("agent         {}\n", field(host, "agent_version"));
     fmt::print("last seen     {}\n", time_field(host, "last_seen"));
     fmt::print("certificate   {}\n", field(host, "certificate_sha256"));

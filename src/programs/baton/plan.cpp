@@ -211,7 +211,11 @@ void run_joins(Allocator& desks, std::size_t users, const RowSink& sink) {
 
 void run_trace(Allocator& desks, const std::vector<TraceEvent>& trace, bool grow,
                const RowSink& sink) {
-    for (const auto& [join, session] : trace) {
+    for (const auto& [join, session, load] : trace) {
+        if (load) {
+            value_or_fail(desks.set_load(load->host, load->load));
+            continue;
+        }
         if (!join && !desks.find(session))
             continue; // had been refused
         Row row = join ? join_row(desks, session) : leave_row(desks, session, grow);
@@ -404,11 +408,11 @@ void add_plan(CLI::App& app) {
     plan->add_option("--users", options->users,
                      "How many people join one after another (default: one more than fit)");
     plan->add_option("--policy", options->policies,
-                     "paper or lazy (default: paper; with --compare: all of them)")
+                     "paper, lazy or advised (default: paper; with --compare: all of them)")
         ->delimiter(',');
     plan->add_option("--trace", options->trace,
-                     "Instead of --users, a file of lines '+ NAME' (joins) and '- NAME' (leaves); "
-                     "'-' reads standard input");
+                     "Instead of --users, a file of lines '+ NAME' (joins), '- NAME' (leaves) and '@ "
+                     "HOST LOAD' (idle, usual, busy, swamped); '-' reads standard input");
     plan->add_flag("--grow", options->grow,
                    "With --trace: after a leave, everybody agrees to grow back at once");
     plan->add_option("--margin", options->margin,

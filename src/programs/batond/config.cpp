@@ -281,6 +281,7 @@ void read_engine(Reader& reader, Config& config) {
             engine.sizes.largest.count % (std::int64_t{1} << (engine.sizes.levels - 1)) == 0,
         "allocation.levels", "asks for a smallest size that is not a whole number of MiB");
     reader.text("allocation.policy", engine.policy);
+    reader.flag("allocation.by_load", engine.place_by_load);
     reader.memory("allocation.host_reserve", config.host_reserve);
     reader.number("allocation.host_reserve_percent", config.host_reserve_percent, 0, 90);
     bool no_reserve = false;

@@ -5,6 +5,7 @@
 #include "net/pki.h"
 #include "process/large_pages.h"
 #include "programs/batond/certificates.h"
+#include "programs/batond/load_feed.h"
 #include "programs/batond/retention.h"
 #include "programs/batond/samples_keeper.h"
 
@@ -142,6 +143,7 @@ class Site : public Controller {
     std::unique_ptr<CertificateKeeper> certificates_;
     std::unique_ptr<SiteAuthority> authority_;
     api::Latest latest_;
+    std::unique_ptr<LoadFeed> load_feed_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<Historian> historian_;
     std::unique_ptr<SamplesKeeper> samples_;
@@ -253,11 +255,14 @@ Result<void> Site::make_api() {
         [](const std::string& line) { spdlog::error("{}", line); },
         [this](const HostId& host) {
             latest_.forget(host);
+            load_feed_->forget(host);
             world_->host_changed(host);
         },
         &latest_,
         samples_.get()};
+    load_feed_ = std::make_unique<LoadFeed>(*engine_);
     world_->on_reading([this](monitor::Reading reading) {
+        load_feed_->take(reading);
         if (samples_)
             samples_->heard(reading);
         latest_.put(std::make_shared<const monitor::Reading>(std::move(reading)),

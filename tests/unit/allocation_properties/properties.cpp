@@ -48,7 +48,7 @@ rc::Gen<Fleet> any_fleet() {
 }
 
 rc::Gen<std::string> any_policy() {
-    return rc::gen::element<std::string>("paper", "lazy");
+    return rc::gen::element<std::string>("paper", "lazy", "advised");
 }
 
 enum class Op {
@@ -66,7 +66,9 @@ enum class Op {
     undrain,
     evacuate,
     lose,
-    bring_back
+    bring_back,
+    load,
+    floor
 };
 
 struct Step {
@@ -131,18 +133,24 @@ void perform(World& world, const Step& step) {
     case Op::bring_back:
         world.bring_back(step.which);
         break;
+    case Op::floor:
+        world.set_floor(step.which, static_cast<unsigned>(step.which % 7));
+        break;
+    case Op::load:
+        world.set_load(step.which / load_count, static_cast<Load>(step.which % load_count));
+        break;
     }
 }
 
-const std::vector<Op> everything{Op::join,     Op::join,       Op::join_many, Op::leave,
-                                 Op::leave,    Op::leave_many, Op::finish,    Op::finish,
-                                 Op::cancel,   Op::grow,       Op::grow_one,  Op::not_now,
-                                 Op::now,      Op::drain,      Op::undrain,   Op::evacuate,
-                                 Op::evacuate, Op::lose,       Op::bring_back};
+const std::vector<Op> everything{
+    Op::join,       Op::join,   Op::join_many, Op::leave,    Op::leave,    Op::leave_many,
+    Op::finish,     Op::finish, Op::cancel,    Op::grow,     Op::grow_one, Op::not_now,
+    Op::now,        Op::drain,  Op::undrain,   Op::evacuate, Op::evacuate, Op::lose,
+    Op::bring_back, Op::load,   Op::load,      Op::floor,    Op::floor};
 
-const std::vector<Op> people{Op::join,   Op::join,       Op::join_many, Op::leave,
-                             Op::leave,  Op::leave_many, Op::finish,    Op::finish,
-                             Op::cancel, Op::grow,       Op::grow_one};
+const std::vector<Op> people{Op::join,       Op::join,   Op::join_many, Op::leave,  Op::leave,
+                             Op::leave_many, Op::finish, Op::finish,    Op::cancel, Op::grow,
+                             Op::grow_one,   Op::load,   Op::floor};
 
 /// While somebody is larger than the smallest: a slot is free, or a handoff under way frees one.
 void expect_room_for_the_next_handoff(const World& world) {
@@ -232,7 +240,10 @@ RC_GTEST_PROP(AllocationProperties, WhileOnlyJoiningTheRuleOfThePaperHolds, ()) 
         return count;
     };
     const std::int64_t all = slots(fleet.settings.levels - 1);
+    const bool loads = *rc::gen::arbitrary<bool>();
     for (std::int64_t n = 1; n <= all; ++n) {
+        if (loads) // they move desktops to other hosts, and change nothing else
+            perform(world, {Op::load, *rc::gen::inRange<std::size_t>(0, 100'000)});
         const std::size_t before = world.begun();
         RC_ASSERT(world.join());
         RC_ASSERT(world.begun() - before <= 1U);
@@ -262,7 +273,8 @@ RC_GTEST_PROP(AllocationProperties, OneWhoComesAndGoesCostsNoHandoffEachTime, ()
     Fleet fleet = *any_fleet();
     fleet.settings.margin = std::max(1U, fleet.settings.margin);
     World world(fleet, *any_policy());
-    for (const Step& step : *steps({Op::join, Op::join_many, Op::leave, Op::leave_many})) {
+    for (const Step& step :
+         *steps({Op::join, Op::join_many, Op::leave, Op::leave_many, Op::load})) {
         perform(world, step);
         world.finish_all();
         grow_all(world);
@@ -311,6 +323,7 @@ RC_GTEST_PROP(AllocationProperties, WhenEverybodyHasLeftAllIsAsNew, ()) {
         perform(used, step);
     while (used.sessions() > 0)
         used.leave(0);
+    used.forget_loads();
     World fresh(fleet, policy);
     const auto blocks = [](World& world) {
         while (world.join())

@@ -276,6 +276,25 @@ void World::set_accepts(std::size_t n, bool accepts) {
     state.accepts = accepts;
 }
 
+void World::set_floor(std::size_t n, unsigned level) {
+    const SessionId newcomer(fmt::format("s-{:08}", next_));
+    const bool is_none = level >= fleet_.settings.levels;
+    allocator_->set_floor(n % 3 == 0 || order_.empty() ? newcomer : nth(n),
+                          is_none ? std::optional<Mebibytes>()
+                                  : std::optional(fleet_.settings.largest.halved(level)));
+}
+
+void World::set_load(std::size_t n, Load load) {
+    const HostId& host = fleet_.hosts[n % fleet_.hosts.size()].id;
+    if (hosts_.at(host).there)
+        value(allocator_->set_load(host, load), "set_load");
+}
+
+void World::forget_loads() {
+    for (std::size_t n = 0; n < fleet_.hosts.size(); ++n)
+        set_load(n, fleet_.hosts[n].load);
+}
+
 void World::lose(std::size_t n) {
     const HostId& host = fleet_.hosts[n % fleet_.hosts.size()].id;
     HostState& state = hosts_.at(host);

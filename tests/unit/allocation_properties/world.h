@@ -68,6 +68,12 @@ class World {
     bool evacuate(std::size_t nth);
     void set_movable(std::size_t nth, bool movable);
     void set_accepts(std::size_t nth_host, bool accepts);
+    /// What the nth session, or who joins next, needs: a size of that level; past the last:
+    /// nothing.
+    void set_floor(std::size_t nth, unsigned level);
+    void set_load(std::size_t nth_host, Load load);
+    /// Every host is as loaded as at the beginning.
+    void forget_loads();
     /// Loses a host and joins its sessions again, if they fit.
     void lose(std::size_t nth_host);
     void bring_back(std::size_t nth_host);
