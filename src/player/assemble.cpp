@@ -63,6 +63,7 @@ class Assembler {
     }
 
     Result<void> device(const Descriptor& dev, const std::string& name) const;
+    Result<void> take_base(Message& message);
     Result<void> overlay(const std::string& path);
     Result<void> forward(const std::string& path, const std::string& store);
     Result<void> own(const std::string& path);
@@ -101,10 +102,35 @@ Result<void> Assembler::begin() {
     return {};
 }
 
+/// The layers out of a whole system: from a mount that is attached to nothing older kernels than
+/// 6.15 copy no folder.
+Result<void> Assembler::take_base(Message& message) {
+    if (message.files.size() != 1)
+        return fail(Errc::internal, "the base does not come");
+    const auto place = stage + "/base";
+    BATON_TRY(folder(place));
+    BATON_TRY(attach(message.files.front(), root_.get(), place));
+    message.files.clear();
+    for (const auto& path : blueprint_.layers) {
+        auto at = open_folder_beneath(root_.get(), place + path, "the base");
+        if (!at)
+            return tl::unexpected(at.error());
+        auto layer = copy_of_mount(at->get(), "");
+        if (!layer)
+            return tl::unexpected(layer.error());
+        message.files.push_back(std::move(*layer));
+    }
+    if (::umount2(place.c_str(), MNT_DETACH) != 0 || ::rmdir(place.c_str()) != 0)
+        return fail_errno(errno, "cannot clear up after the base");
+    return {};
+}
+
 Result<void> Assembler::take_layers() {
     auto message = channel_.receive(player_deadline);
     if (!message)
         return tl::unexpected(message.error());
+    if (message->words.contains("base"))
+        BATON_TRY(take_base(*message));
     if (message->files.size() != blueprint_.layers.size())
         return fail(Errc::internal, "the layers of the base do not come");
     auto masks = make_mount("tmpfs", {{"mode", "0755"}, {"size", "16m"}}, plain, "the masks");

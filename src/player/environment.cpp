@@ -165,6 +165,11 @@ Result<void> Environment::give_layers(int root, const std::vector<std::string>& 
     return channel_.send({{"layers", layers.size()}}, files);
 }
 
+Result<void> Environment::give_base(const Descriptor& mount) {
+    BATON_TRY(map_owners(mount, users_.get(), "the base"));
+    return channel_.send({{"base", true}}, {mount.get()});
+}
+
 Result<void> Environment::give_desk(const Descriptor& mount) {
     BATON_TRY(map_owners(mount, users_.get(), "the desk"));
     return channel_.send({{"desk", true}}, {mount.get()});

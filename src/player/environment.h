@@ -35,6 +35,9 @@ class Environment {
     /// The base's layers, in the order of blueprint.layers, from the folder `root`.
     Result<void> give_layers(int root, const std::vector<std::string>& layers);
 
+    /// Instead: a whole system, mounted and attached nowhere. Its owners are mapped here.
+    Result<void> give_base(const Descriptor& mount);
+
     /// The mounted desk. Its owners are mapped here.
     Result<void> give_desk(const Descriptor& mount);
 

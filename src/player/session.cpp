@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::chrono::milliseconds assembling{60'000};
 constexpr std::chrono::milliseconds letting_go{60'000};
+constexpr std::chrono::milliseconds showing_image{15'000};
 constexpr std::chrono::milliseconds network_up{10'000};
 
 /// 32 hex digits, as machine-id(5): the desk's own, the same wherever it is open.
@@ -36,6 +37,7 @@ Result<Session> Session::open(const PlayOrder& order) {
         // nobody was inside yet: what was taken is given back at once
         session.network_ = UserNetwork();
         session.environment_.reset();
+        session.image_.reset();
         if (session.desk_)
             (void)session.desk_->give_back(letting_go);
         return tl::unexpected(loaded.error());
@@ -43,19 +45,35 @@ Result<Session> Session::open(const PlayOrder& order) {
     return session;
 }
 
-Result<void> Session::load(const PlayOrder& order) {
-    const Descriptor root(::open(order.pc_root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!root.open())
+Result<Descriptor> Session::survey(const PlayOrder& order) {
+    Descriptor pc(::open(order.pc_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!pc.open())
         return fail_errno(errno, "cannot open the system " + order.pc_root);
     blueprint_.policy = order.policy;
-    const Descriptor readable(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    BATON_TRY(survey_base(readable.get(), blueprint_));
-    auto base = base_of(readable.get());
-    if (!base)
-        return tl::unexpected(base.error());
-    blueprint_.base = *base;
-    const auto resolver = resolver_for(contents_of(readable.get(), "etc/resolv.conf").value_or(""),
-                                       order.policy.network);
+    if (order.image.empty()) {
+        BATON_TRY(survey_base(pc.get(), blueprint_));
+        auto base = base_of(pc.get());
+        if (!base)
+            return tl::unexpected(base.error());
+        blueprint_.base = *base;
+        return pc;
+    }
+    auto image = BaseImage::open(order.image, order.images, showing_image);
+    if (!image)
+        return tl::unexpected(image.error());
+    image_.emplace(std::move(*image));
+    const Descriptor root(::openat(image_->mount().get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    BATON_TRY(survey_base(root.get(), blueprint_));
+    blueprint_.base = image_->id();
+    return pc;
+}
+
+Result<void> Session::load(const PlayOrder& order) {
+    const auto pc = survey(order);
+    if (!pc)
+        return tl::unexpected(pc.error());
+    const auto resolver =
+        resolver_for(contents_of(pc->get(), "etc/resolv.conf").value_or(""), order.policy.network);
     blueprint_.resolver = resolver.text;
     HoldOrder hold{order.desk, holder_name(), order.break_lease, order.policy.remember, order.note};
     auto desk = HeldDesk::open(hold);
@@ -81,7 +99,12 @@ Result<void> Session::load(const PlayOrder& order) {
         return tl::unexpected(ids.error());
     opening_.done(Row::image, "loop device");
     BATON_TRY(environment_->map_ids(*ids));
-    BATON_TRY(environment_->give_layers(readable.get(), blueprint_.layers));
+    if (image_) {
+        BATON_TRY(environment_->give_base(image_->mount()));
+        image_->let_go();
+    } else {
+        BATON_TRY(environment_->give_layers(pc->get(), blueprint_.layers));
+    }
     if (order.policy.network == Network::user) {
         auto network = UserNetwork::start(pasta_command(order.publish, resolver.forward),
                                           environment_->init());
@@ -121,6 +144,7 @@ Result<void> Session::close(std::chrono::milliseconds grace) {
     BATON_TRY(environment_->end(grace));
     closing_.done(Row::environment, "programs ended");
     environment_.reset();
+    image_.reset();
     BATON_TRY(desk_->give_back(letting_go));
     closing_.done(Row::image, "unmounted, lease given back");
     desk_.reset();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "player/base_image.h"
 #include "player/environment.h"
 #include "player/held_desk.h"
 #include "player/timings.h"
@@ -17,6 +18,8 @@ struct PlayOrder {
     std::string desk;          ///< the image's path
     Policy policy;             ///< with the network as asked for
     std::string pc_root = "/"; ///< the system that the desk is laid over
+    std::string image;         ///< an OS image to lay it over instead; empty: none
+    std::string images;        ///< the library that it is in; empty: the usual one
     bool break_lease = false;
     std::vector<std::string> publish; ///< ports, as pasta_command takes them
     std::span<char> arguments;        ///< see Environment::make
@@ -47,11 +50,14 @@ class Session {
   private:
     Session() = default;
     Result<void> load(const PlayOrder& order);
+    /// Opens the base, and says what of it a desk sees.
+    Result<Descriptor> survey(const PlayOrder& order);
 
     Blueprint blueprint_;
     Timings opening_;
     Timings closing_;
     std::optional<HeldDesk> desk_;
+    std::optional<BaseImage> image_;         ///< ends after what looks into it
     std::optional<Environment> environment_; ///< ends before the desk is given back
     UserNetwork network_;                    ///< ends before the environment
 };

@@ -2,6 +2,7 @@
 /// src/player/.
 #include "player/attend.h"
 #include "player/base.h"
+#include "player/base_image.h"
 #include "player/policy.h"
 #include "player/session.h"
 
@@ -33,6 +34,8 @@ struct Options {
     std::vector<std::string> publish;
     std::string policy;
     std::string pc_root = "/";
+    std::string base;
+    std::string library;
     std::string explain;
     bool break_lease = false;
     bool timings = false;
@@ -59,7 +62,10 @@ int explain(const Options& options, const player::Policy& policy) {
         return complain(path.error());
     const baton::process::Descriptor root(
         ::open(options.pc_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    const auto base = player::base_of(root.get());
+    const auto base = options.base.empty() ? player::base_of(root.get())
+                                           : player::BaseImage::find(options.base, options.library);
+    if (!base && !options.base.empty())
+        return complain(base.error());
     fmt::print("{}", player::explain(policy, base.value_or(""), *path));
     return 0;
 }
@@ -69,6 +75,8 @@ int play(const Options& options, player::Policy policy, std::span<char> argument
     order.desk = options.desk;
     order.policy = std::move(policy);
     order.pc_root = options.pc_root;
+    order.image = options.base;
+    order.images = options.library;
     order.break_lease = options.break_lease;
     order.publish = options.publish;
     order.arguments = arguments;
@@ -120,6 +128,10 @@ int main(int argc, char** argv) {
                    "a policy instead of /etc/baton/player.toml or the one built in");
     app.add_option("--pc-root", options.pc_root, "the system to lay the desk over")
         ->capture_default_str();
+    app.add_option("--base", options.base,
+                   "lay the desk over this OS image (baton os list) instead of the PC's system");
+    app.add_option("--library", options.library,
+                   "the folder of OS images; default: BATON_IMAGES, or /var/lib/baton/images");
     app.add_option("--explain", options.explain,
                    "say which rule holds for this path and where it is kept, and end");
     app.add_flag("--break-lease", options.break_lease,
