@@ -98,6 +98,9 @@ class Attendant {
         return Descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     }
 
+    /// What somebody inside has written: bounded, printable. At a terminal that is the desk's it
+    /// waits for the end of a line like any other output.
+    void tell(std::string_view text) const;
     void hear_signals();
     Result<std::optional<int>> hear_environment();
     /// false: that side has ended.
@@ -112,6 +115,14 @@ class Attendant {
     bool keys_ = true;  ///< standard input still gives any
     std::optional<std::chrono::steady_clock::time_point> patience_;
 };
+
+void Attendant::tell(std::string_view text) const {
+    std::string clean(text.substr(0, 500));
+    for (char& c : clean)
+        if (static_cast<unsigned char>(c) < ' ' || static_cast<unsigned char>(c) >= 0x7f)
+            c = '?';
+    session_.note(master_.open() ? clean + "\r" : clean);
+}
 
 void Attendant::hear_signals() {
     signalfd_siginfo which{};
@@ -141,6 +152,8 @@ Result<std::optional<int>> Attendant::hear_environment() {
         return fail(Errc::unavailable, "everything inside the desk was killed",
                     "its files are as they were last written");
     auto& words = message->words;
+    if (const auto* note = words.if_contains("note"))
+        tell(note->as_string());
     const auto* ended = words.if_contains("ended");
     if (ended == nullptr || ended->as_int64() != program_)
         return std::optional<int>();
@@ -165,6 +178,10 @@ void Attendant::show_the_rest() {
 
 Result<int> Attendant::run(bool with_terminal) {
     auto started = session_.environment().channel().receive(starting);
+    while (started && started->words.contains("note")) {
+        tell(started->words.at("note").as_string());
+        started = session_.environment().channel().receive(starting);
+    }
     if (!started)
         return tl::unexpected(started.error());
     if (const auto error = error_in(started->words))

@@ -41,7 +41,7 @@ struct Launch {
         ::setsid();
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != parent || ::unshare(CLONE_NEWNS) != 0 ||
-            ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            ::mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0 ||
             ::mount("none", covered, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") != 0)
             ::_exit(127);
         const int file = ::open(place, O_CREAT | O_WRONLY | O_CLOEXEC, 0400);

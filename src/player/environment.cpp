@@ -184,6 +184,10 @@ Result<std::vector<std::string>> Environment::wait_ready(std::chrono::millisecon
     return boost::json::value_to<std::vector<std::string>>(message->words.at("notes"));
 }
 
+Result<void> Environment::begin_services() {
+    return channel_.send({{"services", true}});
+}
+
 Result<std::int64_t> Environment::run(const Program& program, const std::vector<int>& files) {
     BATON_TRY(channel_.send({{"run", ++last_program_}, {"program", to_words(program)}}, files));
     return last_program_;

@@ -44,6 +44,9 @@ class Environment {
     /// Waits until it is assembled, or says why not. Gives notes for the person.
     Result<std::vector<std::string>> wait_ready(std::chrono::milliseconds deadline);
 
+    /// The owner's session bus and services, before the first program.
+    Result<void> begin_services();
+
     /// Asks for a program; what becomes of it is heard over channel(). `files`: its standard input,
     /// output and error. A terminal among them is replaced by one of the desk's own.
     Result<std::int64_t> run(const Program& program, const std::vector<int>& files);

@@ -2,6 +2,8 @@
 
 #include "player/mounts.h"
 #include "player/program.h"
+#include "player/services.h"
+#include "player/session_bus.h"
 
 #include <boost/json.hpp>
 
@@ -52,26 +54,6 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
         result.push_back(text.data());
     result.push_back(nullptr);
     return result;
-}
-
-/// The file that PATH of `environment` has for a name.
-std::string resolve(const std::string& name, const std::vector<std::string>& environment) {
-    if (name.find('/') != std::string::npos)
-        return name;
-    std::string path;
-    for (const auto& line : environment)
-        if (line.starts_with("PATH="))
-            path = line.substr(5);
-    for (std::size_t from = 0; from <= path.size();) {
-        const auto to = std::min(path.find(':', from), path.size());
-        const auto candidate = path.substr(from, to - from) + "/" + name;
-        from = to + 1;
-        struct stat status{};
-        if (::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-            (status.st_mode & 0111) != 0)
-            return candidate;
-    }
-    return "";
 }
 
 /// Between fork and exec.
@@ -125,8 +107,12 @@ class Init {
     void reap();
     void pass_on(int signal, std::int64_t to);
     [[noreturn]] void end(std::chrono::milliseconds grace);
+    void begin_services();
+    void pass_note();
 
     Channel channel_;
+    SessionBus bus_;
+    Descriptor notes_; ///< of the services' keeper
     std::string owner_;
     std::map<pid_t, std::int64_t> programs_;
 };
@@ -160,6 +146,8 @@ Result<void> Init::start(std::int64_t id, Message& message) {
         launch.files.at(i) = terminal && ::isatty(message.files[i].get()) != 0
                                  ? terminal->slave.get()
                                  : message.files[i].get();
+    if (bus_.open() && account->name == owner_)
+        program->environment.try_emplace("DBUS_SESSION_BUS_ADDRESS", bus_.address());
     launch.environment = environment_for(*account, *program);
     launch.folder = program->folder.empty() ? account->home : program->folder;
     launch.words = program->words;
@@ -168,7 +156,7 @@ Result<void> Init::start(std::int64_t id, Message& message) {
             ::access(account->shell.c_str(), X_OK) == 0 ? account->shell : std::string("/bin/sh");
         launch.words = {"-" + launch.program.substr(launch.program.rfind('/') + 1)};
     } else {
-        launch.program = resolve(launch.words[0], launch.environment);
+        launch.program = find_in_path(launch.words[0], launch.environment);
     }
     if (launch.program.empty())
         return fail(Errc::not_found, "the desk has no program " + launch.words[0],
@@ -197,6 +185,55 @@ void Init::pass_on(int signal, std::int64_t to) {
             ::kill(-pid, signal);
 }
 
+/// What fails here is left out: a desk without services is a desk all the same.
+void Init::begin_services() {
+    const auto account = find_account(contents_of(AT_FDCWD, "/etc/passwd").value_or(""),
+                                      contents_of(AT_FDCWD, "/etc/group").value_or(""), owner_);
+    if (!account)
+        return;
+    bus_ = SessionBus::listen(*account);
+    std::array<int, 2> pipe{};
+    const auto folder = account->home + "/" + services_folder;
+    if (::access(folder.c_str(), F_OK) != 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0)
+        return;
+    notes_ = Descriptor(pipe[0]);
+    ::fcntl(notes_.get(), F_SETFL, O_NONBLOCK);
+    Descriptor writing(pipe[1]);
+    if (::fork() != 0)
+        return;
+    // the keeper: the owner, and nothing of this process's but the pipe
+    ::dup3(writing.get(), 3, 0);
+    ::close_range(4, ~0U, 0);
+    ::fcntl(3, F_SETFD, FD_CLOEXEC);
+    Program plain;
+    if (bus_.open())
+        plain.environment["DBUS_SESSION_BUS_ADDRESS"] = bus_.address();
+    become(*account);
+    keep_services(*account, environment_for(*account, plain), Descriptor(3));
+}
+
+void Init::pass_note() {
+    std::array<char, 2048> text{};
+    const auto n = ::read(notes_.get(), text.data(), text.size());
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        notes_.reset();
+        return;
+    }
+    // names of files are bytes; what goes over the channel is text
+    std::replace_if(
+        text.begin(), text.begin() + n, [](char c) { return c != '\n' && (c < ' ' || c >= 0x7f); },
+        '?');
+    std::string_view rest(text.data(), static_cast<std::size_t>(n));
+    while (!rest.empty()) {
+        const auto stop = std::min(rest.find('\n'), rest.size());
+        if (stop > 0 && !channel_.send({{"note", rest.substr(0, stop)}}))
+            end(at_once);
+        rest.remove_prefix(std::min(stop + 1, rest.size()));
+    }
+}
+
 void Init::hear(Message message) {
     auto& words = message.words;
     const auto number = [&](const char* key) { return words.at(key).to_number<std::int64_t>(); };
@@ -208,6 +245,8 @@ void Init::hear(Message message) {
             if (!channel_.send(answer))
                 end(at_once);
         }
+    } else if (words.contains("services")) {
+        begin_services();
     } else if (words.contains("signal")) {
         pass_on(static_cast<int>(number("signal")), number("to"));
     } else if (words.contains("end")) {
@@ -218,6 +257,7 @@ void Init::hear(Message message) {
 void Init::reap() {
     int status = 0;
     for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+        bus_.ended(pid);
         const auto found = programs_.find(pid);
         if (found == programs_.end())
             continue;
@@ -261,7 +301,10 @@ void Init::run() {
     sigaddset(&children, SIGCHLD);
     const Descriptor signals(::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK));
     for (;;) {
-        std::array<pollfd, 2> ready{{{channel_.fd(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
+        std::array<pollfd, 4> ready{{{channel_.fd(), POLLIN, 0},
+                                     {signals.get(), POLLIN, 0},
+                                     {bus_.waits_for(), POLLIN, 0},
+                                     {notes_.open() ? notes_.get() : -1, POLLIN, 0}}};
         if (::poll(ready.data(), ready.size(), -1) < 0)
             continue;
         if (ready[1].revents != 0) {
@@ -270,6 +313,10 @@ void Init::run() {
             }
             reap();
         }
+        if (ready[2].revents != 0)
+            bus_.start();
+        if (ready[3].revents != 0)
+            pass_note();
         if (ready[0].revents != 0) {
             auto message = channel_.receive(at_once);
             if (!message) // the player is gone

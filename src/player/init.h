@@ -10,10 +10,15 @@ namespace baton::player {
 /// The first process inside a desk: starts what the player asks for, reaps, passes signals on, and
 /// ends everything when it is told to or when the player is gone. Never returns.
 ///
-/// From the player: {"run": id, "program": {...}} with standard input, output and error;
+/// It keeps the owner's session bus: a socket that is there before the first program, behind which
+/// dbus-daemon is started at the first call; and a process that keeps the owner's services.
+///
+/// From the player: {"services": true}, before the first program; {"run": id, "program": {...}}
+/// with standard input, output and error;
 /// {"signal": number, "to": id}; {"end": milliseconds of grace}.
 /// To the player: {"started": id, "pid": n} (with the other end of the terminal), {"ended": id,
-/// "status": n} (128 + signal), or {"failed": id, "error": {...}}.
+/// "status": n} (128 + signal), or {"failed": id, "error": {...}}; {"note": text}, which
+/// somebody inside has written.
 [[noreturn]] void run_init(Channel channel, const std::string& owner);
 
 } // namespace baton::player

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <sys/stat.h>
 
 namespace baton::player {
 
@@ -100,6 +101,25 @@ std::vector<std::string> environment_for(const Account& account, const Program& 
     for (const auto& [name, value] : all)
         lines.push_back(name + "=" + value);
     return lines;
+}
+
+std::string find_in_path(const std::string& name, const std::vector<std::string>& environment) {
+    if (name.find('/') != std::string::npos)
+        return name;
+    std::string path;
+    for (const auto& line : environment)
+        if (line.starts_with("PATH="))
+            path = line.substr(5);
+    for (std::size_t from = 0; from <= path.size();) {
+        const auto to = std::min(path.find(':', from), path.size());
+        const auto candidate = path.substr(from, to - from) + "/" + name;
+        from = to + 1;
+        struct stat status{};
+        if (::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+            (status.st_mode & 0111) != 0)
+            return candidate;
+    }
+    return "";
 }
 
 } // namespace baton::player

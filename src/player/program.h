@@ -43,4 +43,8 @@ Result<Account> find_account(std::string_view passwd, std::string_view group,
 /// What a program finds in its environment: nothing of the PC's but what the caller adds. "A=b".
 std::vector<std::string> environment_for(const Account& account, const Program& program);
 
+/// The program that PATH of `environment` ("PATH=...") has for a name; empty: none. A name with a
+/// '/' is itself.
+std::string find_in_path(const std::string& name, const std::vector<std::string>& environment);
+
 } // namespace baton::player

@@ -69,6 +69,7 @@ Result<Descriptor> Session::survey(const PlayOrder& order) {
 }
 
 Result<void> Session::load(const PlayOrder& order) {
+    note_ = order.note;
     const auto pc = survey(order);
     if (!pc)
         return tl::unexpected(pc.error());
@@ -130,6 +131,8 @@ Result<void> Session::load(const PlayOrder& order) {
     for (const auto& note : *notes)
         order.note(note);
     opening_.done(Row::layer, "overlays, masks, devices, root");
+    if (order.services)
+        BATON_TRY(environment_->begin_services());
     if (network_.running()) {
         if (auto up = network_.wait_ready(network_up); !up)
             order.note(up.error().message());

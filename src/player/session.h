@@ -21,6 +21,7 @@ struct PlayOrder {
     std::string image;         ///< an OS image to lay it over instead; empty: none
     std::string images;        ///< the library that it is in; empty: the usual one
     bool break_lease = false;
+    bool services = true;             ///< start the owner's session bus and services
     std::vector<std::string> publish; ///< ports, as pasta_command takes them
     std::span<char> arguments;        ///< see Environment::make
     std::function<void(const std::string&)> note = [](const std::string&) {};
@@ -40,6 +41,9 @@ class Session {
 
     [[nodiscard]] Environment& environment() { return *environment_; }
 
+    /// Tells the person something.
+    void note(const std::string& text) const { note_(text); }
+
     [[nodiscard]] const Blueprint& blueprint() const { return blueprint_; }
 
     /// What open() and whoever runs the first program took; close() writes the second.
@@ -53,6 +57,7 @@ class Session {
     /// Opens the base, and says what of it a desk sees.
     Result<Descriptor> survey(const PlayOrder& order);
 
+    std::function<void(const std::string&)> note_ = [](const std::string&) {};
     Blueprint blueprint_;
     Timings opening_;
     Timings closing_;

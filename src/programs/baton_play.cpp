@@ -38,6 +38,7 @@ struct Options {
     std::string library;
     std::string explain;
     bool break_lease = false;
+    bool no_services = false;
     bool timings = false;
     bool quiet = false;
 };
@@ -78,6 +79,7 @@ int play(const Options& options, player::Policy policy, std::span<char> argument
     order.image = options.base;
     order.images = options.library;
     order.break_lease = options.break_lease;
+    order.services = !options.no_services;
     order.publish = options.publish;
     order.arguments = arguments;
     if (!options.quiet)
@@ -136,6 +138,8 @@ int main(int argc, char** argv) {
                    "say which rule holds for this path and where it is kept, and end");
     app.add_flag("--break-lease", options.break_lease,
                  "open a desk that another machine says it has, because that machine is gone");
+    app.add_flag("--no-services", options.no_services,
+                 "start neither the person's services nor their session bus");
     app.add_flag("--timings", options.timings, "afterwards, the paper's Table 1 for this run");
     app.add_flag("--quiet", options.quiet, "no notes on standard error");
     app.footer("Examples:\n  baton-play /media/stick/kim.desk\n"

@@ -1,5 +1,6 @@
 // The pure parts of the player: policy, rules, ids, accounts, leases, and what is forbidden inside.
 #include "player/base.h"
+#include "player/base_image.h"
 #include "player/blueprint.h"
 #include "player/changes.h"
 #include "player/confine.h"
@@ -7,6 +8,7 @@
 #include "player/id_range.h"
 #include "player/policy.h"
 #include "player/program.h"
+#include "player/services.h"
 #include "player/user_network.h"
 
 #include <gmock/gmock.h>
@@ -210,6 +212,52 @@ TEST(PlayerProgram, TravelsWhole) {
         environment_for(Account{"kim", 1000, 1000, "/home/kim", "/bin/sh", {}}, program);
     EXPECT_THAT(lines, Contains("HOME=/home/kim"));
     EXPECT_THAT(lines, Contains("TERM=xterm"));
+}
+
+TEST(PlayerServices, AreReadFromTheirFiles) {
+    const auto web = parse_service("command = [\"python3\", \"-m\", \"http.server\"]\n"
+                                   "folder = \"/srv\"\nrestart = \"always\"\n"
+                                   "[environment]\nPORT = \"80\"\n",
+                                   "web");
+    ASSERT_TRUE(web) << web.error().message();
+    EXPECT_EQ(
+        *web,
+        (Service{
+            "web", {"python3", "-m", "http.server"}, "/srv", {{"PORT", "80"}}, Restart::always}));
+    EXPECT_EQ(parse_service("command = [\"x\"]", "x")->restart, Restart::on_failure);
+    for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{
+             {"", "x.toml:1: command must be a list"},
+             {"command = \"x y\"", "command must be a list"},
+             {"command = []", "command must be a list"},
+             {"command = [\"\"]", "names no program"},
+             {"command = [1]", "command must be text"},
+             {"command = [\"x\"]\nuser = \"root\"", "x.toml:2: user is no key"},
+             {"command = [\"x\"]\nrestart = \"often\"", "restart is \"no\""},
+             {"command = [\"x\"]\nenvironment = 1", "environment must be a group"},
+             {"command = [", "x.toml:1"}}) {
+        const auto refused = parse_service(text, "x");
+        ASSERT_FALSE(refused) << text;
+        EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+        EXPECT_THAT(refused.error().what, HasSubstr(why)) << text;
+    }
+}
+
+TEST(PlayerServices, ThoseThatCannotRunAreLeftAlone) {
+    Patience patience;
+    const Patience::Time begin{};
+    for (int i = 0; i < 5; ++i)
+        EXPECT_TRUE(patience.again(begin + std::chrono::seconds(i)));
+    EXPECT_FALSE(patience.again(begin + std::chrono::seconds(59)));
+    EXPECT_TRUE(patience.again(begin + std::chrono::seconds(61)));
+    EXPECT_FALSE(patience.again(begin + std::chrono::seconds(61)) &&
+                 patience.again(begin + std::chrono::seconds(61)));
+}
+
+TEST(PlayerBaseImage, ItsExportIsReadOnly) {
+    const auto words = process::shown(export_command(3, 4, "/tmp/base"));
+    EXPECT_THAT(words, HasSubstr("filename=/proc/self/fd/3,read-only=on"));
+    EXPECT_THAT(words, HasSubstr("driver=qcow2,node-name=base,file=disk,read-only=on"));
+    EXPECT_THAT(words, HasSubstr("mountpoint=/tmp/base,writable=off"));
 }
 
 TEST(PlayerChanges, AreToldFromWhatTheBaseHas) {

@@ -12,14 +12,14 @@ import subprocess
 import unittest
 
 from playing import BATON, BUILD, PLAY, PlayerTest, digest, loops_of, wait_until
-from portable_test import Portable, root_of
+import portable_test
 
 IMAGES = BUILD / "player-images"
 
 
 def image_of(release):
     """A published image with that Debian in it, made once."""
-    root = root_of(release)
+    root = portable_test.root_of(release)
     if not (IMAGES / f"{release}-1" / "manifest.json").exists():
         shutil.rmtree(IMAGES, ignore_errors=True)
         raw, disk = BUILD / "player-base.raw", BUILD / "player-base.qcow2"
@@ -49,12 +49,12 @@ def storage_daemons():
 
 
 class BaseImage(PlayerTest):
-    package = Portable.package
+    package = portable_test.Portable.package
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.pcs = [root_of("bookworm"), root_of("trixie")]
+        cls.pcs = [portable_test.root_of("bookworm"), portable_test.root_of("trixie")]
         cls.image = image_of("bookworm")
 
     def over(self, desk, script, pc=0, user="root", base=None, status=0, options=()):
