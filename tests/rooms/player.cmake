@@ -5,3 +5,7 @@ foreach(name play host_unchanged crash hostile network portable base_image servi
         COMMAND python3 "${CMAKE_SOURCE_DIR}/tests/integration/player/${name}_test.py")
     set_tests_properties(player_${name}_test PROPERTIES RUN_SERIAL TRUE)
 endforeach()
+baton_script_test(player_vm_test KIND integration TIMEOUT 600
+    COMMAND python3 "${CMAKE_SOURCE_DIR}/tests/integration/player/vm_test.py")
+set_tests_properties(player_vm_test PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
+    ENVIRONMENT "BATON_BUILD=${CMAKE_BINARY_DIR};BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
