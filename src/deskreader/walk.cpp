@@ -137,7 +137,7 @@ bool Walker::has(ext2_ino_t number, const char* attribute) {
     std::size_t length = 0;
     if (::ext2fs_xattr_get(handle.get(), attribute, &value, &length) != 0)
         return false;
-    ::ext2fs_free_mem(&value);
+    ::ext2fs_free_mem(static_cast<void*>(&value));
     return true;
 }
 

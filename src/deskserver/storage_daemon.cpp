@@ -40,7 +40,7 @@ struct Launch {
         sigset_t none;
         sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
-        ::signal(SIGPIPE, SIG_DFL);
+        ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork()
         // libraries open sockets without the flag: a storage daemon that held one of ours would
         // keep a connection alive that died with us
         ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
@@ -69,6 +69,7 @@ Result<pid_t> spawn(const std::string& program, const std::vector<std::string>& 
     const process::Descriptor read_end(ends[0]);
     process::Descriptor write_end(ends[1]);
     std::vector<char*> pointers;
+    pointers.reserve(words.size() + 1);
     for (const auto& word : words)
         pointers.push_back(const_cast<char*>(word.c_str()));
     pointers.push_back(nullptr);

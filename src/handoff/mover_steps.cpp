@@ -229,7 +229,7 @@ void Mover::leased(std::uint64_t id, const Result<DeskExport>& result) {
             return advance(id, MovePhase::attaching);
         return drive(id);
     }
-    const auto error = result.error();
+    const auto& error = result.error();
     const auto give_up = [this, session = move.session, error] {
         core_.outcomes->end(session, error.message(), error);
     };
@@ -298,7 +298,7 @@ void Mover::route(const MoveRow& move) {
                      completion<void>(id, [this, id](const Result<void>& result) {
                          if (result)
                              return is_routed(id) ? served(id, {}) : drive(id);
-                         const auto error = result.error();
+                         const auto& error = result.error();
                          retry(id, step_attempts, [this, id, error] {
                              const auto& late = *core_.state.move(id);
                              if (late.kind == MoveKind::open)

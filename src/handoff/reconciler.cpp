@@ -306,7 +306,7 @@ void Reconciler::consequences(const DesktopRow& desktop, const std::string& why)
 
 void Reconciler::consequences_for_move(const MoveRow& found, const DesktopRow& desktop,
                                        const std::string& why) {
-    const MoveRow move = found;
+    const MoveRow move = found; // NOLINT(performance-*): the found one changes meanwhile
     const Error error{
         Errc::unavailable,
         fmt::format("desktop {} on {} was lost", desktop.id.value, desktop.host.value), why, 0};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace baton::history {
 namespace {
@@ -238,7 +239,7 @@ RollUp roll_up(const std::vector<Row>& rows) {
         Summary& summary = result.of[i];
         summary.least = *least;
         summary.greatest = *greatest;
-        summary.mean = static_cast<std::int64_t>(sum / static_cast<double>(values.size()) + 0.5);
+        summary.mean = std::llround(sum / static_cast<double>(values.size()));
         std::nth_element(values.begin(), middle, values.end());
         summary.p95 = *middle;
     }

@@ -72,7 +72,7 @@ void Recorder::offer(const monitor::Reading& reading) {
         waiting.rows.push_back(pack_row(row_of(desktop.rates)));
     waiting.bytes = overhead_bytes;
     for (const std::string& row : waiting.rows)
-        waiting.bytes += sizeof row + row.capacity();
+        waiting.bytes += sizeof(std::string) + row.capacity();
 
     const std::lock_guard lock(mutex_);
     auto& last = last_who_[reading.host.value];

@@ -226,6 +226,7 @@ class SqlSamples final : public Samples {
                                                      "?", asked_at_once, ") ORDER BY id");
         for (Seconds at = from; at < until; at += static_cast<Seconds>(asked_at_once)) {
             std::vector<Value> keys;
+            keys.reserve(asked_at_once);
             for (std::size_t i = 0; i < asked_at_once; ++i)
                 keys.emplace_back(
                     recent_key(std::min(at + static_cast<Seconds>(i), until - 1), subject));

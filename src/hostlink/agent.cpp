@@ -282,6 +282,7 @@ class HostAgent : public Agent, private Bench {
     void drop_what_has_not_begun() {
         const Error why{Errc::cancelled, "the link was lost", "", 0};
         std::vector<DesktopId> desktops;
+        desktops.reserve(queues_.size());
         for (const auto& [desktop, queue] : queues_)
             desktops.push_back(desktop);
         for (const auto& desktop : desktops) {
@@ -339,6 +340,7 @@ class HostAgent : public Agent, private Bench {
                        [](const auto&) {}},
             event);
         std::vector<std::shared_ptr<Operation>> operations;
+        operations.reserve(queues_.size());
         for (const auto& [desktop, queue] : queues_)
             operations.push_back(queue.front().operation);
         for (const auto& operation : operations)

@@ -108,8 +108,9 @@ Result<ConnectionHandle> LibvirtKeeper::open() {
     const auto closed = [](virConnectPtr, int, void* opaque) {
         listeners().call(reinterpret_cast<std::uintptr_t>(opaque));
     };
-    if (virConnectRegisterCloseCallback(raw, closed, reinterpret_cast<void*>(number), nullptr) !=
-        0) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): libvirt hands it back, nobody follows it
+    void* const opaque = reinterpret_cast<void*>(number);
+    if (virConnectRegisterCloseCallback(raw, closed, opaque, nullptr) != 0) {
         const Error error = libvirt_error(doing);
         listeners().remove(number);
         virConnectClose(raw);

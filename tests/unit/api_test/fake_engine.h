@@ -128,6 +128,8 @@ class FakeEngine : public handoff::Engine {
         return {};
     }
 
+    void host_load(const HostId&, Load, std::chrono::nanoseconds) override {}
+
     Result<void> remove_host(const HostId& host) override {
         if (hosts_[host].desktops > 0)
             return fail(Errc::busy, "desktops are on it");
