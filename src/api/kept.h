@@ -1,6 +1,6 @@
 #pragma once
 
-#include "history/recorder.h"
+#include "history/recorder_figures.h"
 
 #include <functional>
 #include <memory>
@@ -13,7 +13,7 @@ class Kept {
   public:
     struct State {
         std::string where; ///< for people: without a password; empty: samples are not kept
-        history::Recorder::Figures figures;
+        history::RecorderFigures figures;
     };
 
     /// Is given the samples, good until it returns, or why they cannot be read now. Returns whether

@@ -115,8 +115,9 @@ void Recorder::work(Seconds now) {
     const auto tended = samples_->tend(now, limits_.minutes_at_once);
     if (!tended)
         return failed(tended.error(), now);
+    if (const auto measured = measure(now, tended->shortened); !measured)
+        return failed(measured.error(), now);
     recovered();
-    measure(now, tended->shortened);
     if (tended->shortened && !shortened_told_)
         tell_(News::shortened,
               "the samples database is as large as it may be: samples of each second are kept for "
@@ -165,17 +166,20 @@ Result<void> Recorder::write_people() {
     return {};
 }
 
-void Recorder::measure(Seconds now, bool shortened) {
+Result<void> Recorder::measure(Seconds now, bool shortened) {
     const bool due = now >= next_size_ || now < next_size_ - 2 * limits_.between_sizes;
     const auto size = due ? samples_->size() : Result<Size>();
     if (due)
         next_size_ = now + limits_.between_sizes;
+    if (!size && size.error().code == Errc::corrupt) // damaged, or put aside: a new one
+        return tl::unexpected(size.error());
     const std::lock_guard lock(mutex_);
     figures_.shortened = shortened;
     if (due && size) { // not to know it for a minute stops nothing
         figures_.size = *size;
         figures_.sized = true;
     }
+    return {};
 }
 
 Result<void> Recorder::write(std::deque<Waiting>& batch) {

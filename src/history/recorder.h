@@ -1,5 +1,6 @@
 #pragma once
 
+#include "history/recorder_figures.h"
 #include "history/samples.h"
 
 #include <condition_variable>
@@ -35,16 +36,7 @@ class Recorder {
         Seconds between_sizes = 60;       ///< the size of the database is asked for so often
     };
 
-    struct Figures {
-        std::size_t waiting_samples = 0, waiting_bytes = 0;
-        std::uint64_t written = 0, lost = 0;
-        bool failing = false;
-        std::string why;    ///< failing: the error's message
-        Seconds since = 0;  ///< failing: when that began
-        Size size;          ///< as of the last minute
-        bool sized = false; ///< size has been told at least once
-        bool shortened = false;
-    };
+    using Figures = RecorderFigures;
 
     Recorder(Open open, Tell tell, Limits limits);
 
@@ -71,7 +63,7 @@ class Recorder {
     Result<void> catch_up();
     Result<void> write_people();
     Result<void> write(std::deque<Waiting>& batch);
-    void measure(Seconds now, bool shortened);
+    Result<void> measure(Seconds now, bool shortened);
     void put_back(std::deque<Waiting>& batch);
     void shed();
     void failed(const Error& error, Seconds now);

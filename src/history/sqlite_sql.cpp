@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+#include <sys/stat.h>
 #include <unordered_map>
 
 namespace baton::history {
@@ -45,9 +47,18 @@ Result<void> bind(Statement& statement, int index, const Value& value) {
     return statement.bind_nothing(index);
 }
 
+/// Which file a path names now; nothing: none.
+std::optional<std::pair<dev_t, ino_t>> file_at(const std::string& path) {
+    struct stat found{};
+    if (::stat(path.c_str(), &found) != 0)
+        return std::nullopt;
+    return std::pair{found.st_dev, found.st_ino};
+}
+
 class SqliteSql final : public Sql {
   public:
-    explicit SqliteSql(Database database) : database_(std::move(database)) {}
+    SqliteSql(Database database, std::string path)
+        : database_(std::move(database)), path_(std::move(path)), file_(file_at(path_)) {}
 
     [[nodiscard]] Dialect dialect() const override { return Dialect::sqlite; }
 
@@ -105,6 +116,11 @@ class SqliteSql final : public Sql {
     }
 
     Result<std::pair<std::int64_t, std::int64_t>> used_and_file_bytes() override {
+        // what is written to a file that has no name any more, nobody finds again
+        if (file_at(path_) != file_)
+            return fail(Errc::corrupt,
+                        fmt::format("the samples database {} was removed or put aside", path_),
+                        "a new one is begun");
         const auto pages = ask("PRAGMA page_count");
         const auto unused = ask("PRAGMA freelist_count");
         const auto size = ask("PRAGMA page_size");
@@ -122,6 +138,8 @@ class SqliteSql final : public Sql {
     }
 
     Database database_;
+    std::string path_;
+    std::optional<std::pair<dev_t, ino_t>> file_;
     std::unordered_map<std::string, Statement> statements_;
 };
 
@@ -159,7 +177,8 @@ Result<std::unique_ptr<Samples>> open_sqlite(const std::string& path, const Rete
         BATON_TRY(opened->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
                                   "PRAGMA cache_size = -16384; "
                                   "PRAGMA journal_size_limit = 16777216"));
-    return open_samples(std::make_unique<SqliteSql>(std::move(*opened)), retention, read_only);
+    return open_samples(std::make_unique<SqliteSql>(std::move(*opened), path), retention,
+                        read_only);
 }
 
 } // namespace baton::history

@@ -175,6 +175,10 @@ Result<void> Tending::forget(Sql& sql, Directory& directory, std::int64_t minute
     }
     for (const std::int64_t subject : over)
         BATON_TRY(directory.forget(sql, subject));
+    if (minute % minutes_per_hour == 0) // whose desktop was never measured, or is forgotten
+        BATON_TRY(sql.run("DELETE FROM person WHERE connected < ? AND session NOT IN (SELECT "
+                          "session FROM stay)",
+                          {Value{minute * minute_length - retention_.hours.count()}}));
     return {};
 }
 

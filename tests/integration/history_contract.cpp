@@ -242,6 +242,23 @@ TEST_P(HistoryContract, OldSecondsAreForgottenAndTheirRoomIsUsedAgain) {
     EXPECT_GE(size.oldest_second, start + 240);
 }
 
+TEST_P(HistoryContract, WhoseDesktopIsForgottenIsForgottenToo) {
+    constexpr Seconds three_years_ago = start - Seconds{3} * 365 * 86'400;
+    auto reading = reading_at(start, 1, "s-kim");
+    keep(reading);
+    for (const Person& person : std::vector<Person>{{"s-kim", "kim", "tiny-1", three_years_ago},
+                                                    {"s-lee", "lee", "tiny-1", three_years_ago},
+                                                    {"s-park", "park", "tiny-1", start}})
+        ASSERT_TRUE(samples_->annotate(person));
+    for (Seconds at = start + 60; at < start + 3700; at += 60)
+        keep(reading_at(at, 1, "s-kim"));
+    ASSERT_TRUE(samples_->tend(start + 3800, 100));
+    // there are samples of kim's desktop; park may be measured yet
+    EXPECT_EQ(samples_->people().value(),
+              (std::vector<Person>{{"s-kim", "kim", "tiny-1", three_years_ago},
+                                   {"s-park", "park", "tiny-1", start}}));
+}
+
 TEST_P(HistoryContract, ASessionIsFollowedThroughItsDesktops) {
     keep(start, start + 30);
     auto moved = reading_at(start + 30, 2);

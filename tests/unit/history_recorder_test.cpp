@@ -193,6 +193,20 @@ TEST_F(HistoryRecorder, ADatabaseThatIsLostIsOpenedAnew) {
     EXPECT_EQ(kept(), 2U);
 }
 
+TEST_F(HistoryRecorder, AFileThatIsTakenAwayIsNoticedWithinAMinute) {
+    Recorder recorder(opener(), teller());
+    for (Seconds at = start; at < start + 130; ++at) {
+        recorder.offer(reading_at(at, 1));
+        recorder.work(at);
+        if (at == start + 10)
+            std::filesystem::rename(path_, directory_.file("aside.db"));
+    }
+    ASSERT_EQ(told_.size(), 2U);
+    EXPECT_NE(told_[0].find("was removed or put aside"), std::string::npos) << told_[0];
+    EXPECT_EQ(opened_, 2);
+    EXPECT_GE(kept(), 60U);
+}
+
 TEST_F(HistoryRecorder, AFolderThatIsNotThereYetIsToldOnce) {
     path_ = directory_.file("later/samples.db");
     Recorder recorder(opener(), teller());
