@@ -91,6 +91,7 @@ Api::Api(const Services& services, Settings settings)
     add_image_routes(impl_->context, impl_->handlers);
     add_event_routes(impl_->context, impl_->handlers);
     add_reading_routes(impl_->context, impl_->handlers);
+    add_history_routes(impl_->context, impl_->handlers);
 }
 
 Api::~Api() = default;

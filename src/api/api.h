@@ -91,6 +91,8 @@ struct Settings {
     std::string version = "0.1.0";
     /// Where viewers reach routes: the boot server's address towards clients; shown with a session.
     std::string viewer_address;
+    /// C of the levels: a desktop with C / 2^m has level m. 0: levels are not told.
+    Mebibytes largest{0};
 
     /// max(1 GiB, 10 %), spec "Unequal hosts".
     static Mebibytes default_reserve(Mebibytes memory);

@@ -137,5 +137,6 @@ void add_desk_routes(Context& context, Handlers& handlers);
 void add_image_routes(Context& context, Handlers& handlers);
 void add_event_routes(Context& context, Handlers& handlers);
 void add_reading_routes(Context& context, Handlers& handlers);
+void add_history_routes(Context& context, Handlers& handlers);
 
 } // namespace baton::api

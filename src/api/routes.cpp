@@ -71,6 +71,12 @@ constexpr std::array table{
           "What hosts and desktops use now"},
     Route{RouteId::readings_show, "GET", "/v1/readings/{id}", Access::operators, none,
           "What one host and its desktops use now"},
+    Route{RouteId::history_list, "GET", "/v1/history", Access::operators, none,
+          "Hosts and desktops that samples are kept of"},
+    Route{RouteId::history_show, "GET", "/v1/history/{id}", Access::own, none,
+          "What a host, a session or a desktop used"},
+    Route{RouteId::advice, "GET", "/v1/advice", Access::operators, none,
+          "How much memory each person needs, and why"},
     Route{RouteId::metrics, "GET", "/metrics", Access::operators, none,
           "The same as Prometheus text"},
 };

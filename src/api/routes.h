@@ -51,6 +51,9 @@ enum class RouteId : std::uint8_t {
     events_list,
     readings_list,
     readings_show,
+    history_list,
+    history_show,
+    advice,
     metrics,
 };
 

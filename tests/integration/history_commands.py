@@ -20,7 +20,7 @@ START = 1_700_000_040  # 2023-11-14T22:14:00Z
 
 def baton(*words, status=0):
     done = subprocess.run([str(BUILD / "bin/baton"), *words], capture_output=True, text=True, timeout=60, check=False,
-                          env={**os.environ, "BATON_SAMPLES": ""})
+                          env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"})
     assert done.returncode == status, f"{words}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout if status == 0 else done.stderr
 
@@ -99,7 +99,7 @@ class HistoryCommands(unittest.TestCase):
     def test_what_makes_no_sense_is_told(self):
         self.assertIn("no samples of 'nobody'", baton("history", "nobody", *self.until, status=3))
         self.assertIn("no length of time", baton("history", "host1", "--store", self.store, "--last", "soon", status=2))
-        self.assertIn("which samples database", baton("history", "host1", status=2))
+        self.assertIn("or name a samples database with --store", baton("history", "host1", status=2))
         self.assertIn("cannot open the samples database", baton("history", "host1", "--store", "/no/where", status=3))
         self.assertIn("names no user or no database", baton("history", "host1", "--store", "mysql://", status=2))
         junk = pathlib.Path(self.folder.name) / "junk"

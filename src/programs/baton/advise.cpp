@@ -1,4 +1,5 @@
 /// `baton advise`: how much memory each person needs, and why.
+#include "history/advice.h"
 #include "model/size.h"
 #include "monitor/sizing.h"
 #include "programs/baton/output.h"
@@ -12,34 +13,20 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <map>
 
 namespace json = boost::json;
 
 namespace baton::cli {
 namespace {
 
-using history::Metric;
-
 struct Options {
-    SamplesOptions samples{.store = {}, .last = "30d", .until = {}, .every = {}};
+    SamplesOptions samples{
+        .store = {}, .span = {.last = "30d", .until = {}, .every = {}}, .connection = {}};
     std::string session;
     std::string curve;
     std::vector<std::string> sizes{"512MiB", "1GiB", "2GiB", "4GiB", "8GiB"};
     double tolerance = 5;
     bool as_json = false;
-};
-
-/// One person with one OS image; a VM that is nobody's stands for itself.
-struct Someone {
-    std::string name, image;
-    std::vector<history::Point> points; ///< ascending in time
-};
-
-struct Row {
-    Someone who;
-    std::optional<Mebibytes> present;
-    monitor::Advice advice;
 };
 
 std::vector<Mebibytes> sizes_of(const Options& options) {
@@ -62,142 +49,60 @@ std::vector<monitor::CurvePoint> curve_of(const Options& options) {
     return curve;
 }
 
-std::vector<Someone> everybody(history::Samples& samples, const Options& options,
-                               const Span& span) {
-    std::map<std::int64_t, history::Subject> subjects;
-    for (history::Subject& subject : value_or_fail(samples.subjects()))
-        subjects[subject.id] = std::move(subject);
-    std::map<std::string, history::Person> people;
-    for (history::Person& person : value_or_fail(samples.people()))
-        people[person.session] = std::move(person);
-    std::map<std::pair<std::string, std::string>, Someone> found;
-    const auto add = [&](const std::string& name, const std::string& image, std::int64_t subject,
-                         history::Seconds from, history::Seconds until) {
-        Someone& someone = found[{name, image}];
-        someone.name = name;
-        someone.image = image;
-        const auto points =
-            value_or_fail(samples.read(subject, from, until, history::Resolution::minute));
-        someone.points.insert(someone.points.end(), points.begin(), points.end());
-    };
-    for (const history::Stay& stay : value_or_fail(samples.stays())) {
-        subjects.erase(stay.subject); // somebody's
-        if (!options.session.empty() && stay.session != options.session)
-            continue;
-        const auto person = people.find(stay.session);
-        const bool known = person != people.end();
-        add(known ? person->second.user : stay.session, known ? person->second.image : "",
-            stay.subject, std::max(span.from, stay.since), std::min(span.until, stay.until + 1));
-    }
-    for (const auto& [id, subject] : subjects)
-        if (options.session.empty() && subject.kind == history::Kind::desktop)
-            add(subject.name, "", id, span.from, span.until);
-    std::vector<Someone> all;
-    for (auto& [key, someone] : found) {
-        std::sort(someone.points.begin(), someone.points.end(),
-                  [](const history::Point& a, const history::Point& b) { return a.at < b.at; });
-        all.push_back(std::move(someone));
-    }
-    return all;
+std::string size_text(const json::object& one, const char* key) {
+    const json::value& size = one.at(key);
+    return size.is_null() ? "-" : to_string(Mebibytes(size.to_number<std::int64_t>()));
 }
 
-std::optional<double> largest_in_units(const history::Point& point, Metric metric) {
-    const std::int64_t value = point.values[metric].greatest;
-    if (value == history::none)
-        return std::nullopt;
-    return static_cast<double>(value) * history::info(metric).scale;
-}
-
-Row advice_for(Someone someone, const std::vector<Mebibytes>& sizes,
-               const std::vector<monitor::CurvePoint>& curve, double tolerance) {
-    constexpr double mebibyte = 1024.0 * 1024.0;
-    monitor::SizingRule rule;
-    rule.curve_tolerance = tolerance;
-    monitor::Sizing sizing(sizes, rule);
-    sizing.set_curve(curve);
-    std::optional<Mebibytes> present;
-    double hour = 0;
-    for (const history::Point& point : someone.points) {
-        hour = static_cast<double>(point.at) / 3600;
-        monitor::NeedSample sample;
-        sample.hour = hour;
-        if (const auto need = largest_in_units(point, Metric::memory_used))
-            sample.need_mebibytes = *need / mebibyte;
-        sample.pressure_percent = largest_in_units(point, Metric::memory_pressure);
-        sample.swap_in_bytes_per_second = largest_in_units(point, Metric::swap_in);
-        sample.major_faults_per_second = largest_in_units(point, Metric::major_faults);
-        if (const auto given = largest_in_units(point, Metric::memory_given))
-            present = Mebibytes(static_cast<std::int64_t>(*given / mebibyte));
-        sizing.observe(sample);
-    }
-    Row row{std::move(someone), present, sizing.advise(hour, present)};
-    row.who.points.clear();
-    return row;
-}
-
-std::string size_text(const std::optional<Mebibytes>& size) {
-    return size ? to_string(*size) : "-";
-}
-
-monitor::Spread spread_over(const std::vector<Row>& rows) {
-    std::vector<double> needs;
-    for (const Row& row : rows)
-        if (row.advice.base_mebibytes > 0)
-            needs.push_back(row.advice.base_mebibytes);
-    return monitor::spread_of(needs);
-}
-
-/// What the pool would gain (or, negative, has to give), over those whose present size is known.
-std::int64_t gain_of(const std::vector<Row>& rows) {
-    std::int64_t gain = 0;
-    for (const Row& row : rows)
-        if (row.present && row.advice.size)
-            gain += row.present->count - row.advice.size->count;
-    return gain;
-}
-
-void print_json(const std::vector<Row>& rows) {
-    json::array people;
-    const auto size = [](const std::optional<Mebibytes>& value) {
-        return value ? json::value(value->count) : json::value(nullptr);
-    };
-    for (const Row& row : rows)
-        people.push_back(json::object{{"who", row.who.name},
-                                      {"image", row.who.image},
-                                      {"present_mib", size(row.present)},
-                                      {"advised_mib", size(row.advice.size)},
-                                      {"base_mib", row.advice.base_mebibytes},
-                                      {"peak_mib", row.advice.peak_mebibytes},
-                                      {"shortage", row.advice.shortage},
-                                      {"waits", row.advice.waits_quietly},
-                                      {"why", row.advice.why}});
-    const auto spread = spread_over(rows);
-    fmt::print("{}",
-               pretty(json::object{{"people", std::move(people)},
-                                   {"gain_mib", gain_of(rows)},
-                                   {"spread", json::object{{"people", spread.people},
-                                                           {"least_mib", spread.least},
-                                                           {"median_mib", spread.median},
-                                                           {"greatest_mib", spread.greatest},
-                                                           {"variation", spread.variation}}}}));
-}
-
-void print_table(const std::vector<Row>& rows) {
+void print_table(const json::object& advice) {
     Table table({"WHO", "IMAGE", ">HAS", ">ADVISED", "WHY"});
-    for (const Row& row : rows)
-        table.add({printable(row.who.name), row.who.image.empty() ? "-" : printable(row.who.image),
-                   size_text(row.present), size_text(row.advice.size), row.advice.why});
+    for (const json::value& value : advice.at("people").as_array()) {
+        const json::object& one = value.as_object();
+        const std::string image = printable(one.at("image").as_string());
+        table.add({printable(one.at("who").as_string()), image.empty() ? "-" : image,
+                   size_text(one, "present_mib"), size_text(one, "advised_mib"),
+                   printable(one.at("why").as_string())});
+    }
     fmt::print("{}", table.text());
-    const std::int64_t gain = gain_of(rows);
+    const auto gain = advice.at("gain_mib").to_number<std::int64_t>();
     fmt::print("the pool would {} {}\n", gain >= 0 ? "gain" : "have to give",
                to_string(Mebibytes(std::abs(gain))));
-    const auto spread = spread_over(rows);
-    if (spread.people > 1)
+    const json::object& spread = advice.at("spread").as_object();
+    const auto number = [&](const char* key) { return spread.at(key).to_number<double>(); };
+    if (number("people") > 1)
         fmt::print(
             "needs differ: {:.0f} MiB at least, {:.0f} in the middle, {:.0f} at most ({:.1f} "
             "times the least; standard deviation {:.0f} % of the mean)\n",
-            spread.least, spread.median, spread.greatest, spread.greatest_to_least,
-            spread.variation * 100);
+            number("least_mib"), number("median_mib"), number("greatest_mib"),
+            number("greatest_to_least"), number("variation") * 100);
+}
+
+/// By the controller, or out of the database that --store names.
+json::object advice_of(const Options& options, const std::vector<monitor::CurvePoint>& curve) {
+    history::AdviceWanted wanted;
+    wanted.session = options.session;
+    wanted.sizes = sizes_of(options);
+    wanted.curve = curve;
+    wanted.tolerance = options.tolerance / 100;
+    if (!samples_place(options.samples).empty()) {
+        const auto samples = open_samples_for_reading(options.samples);
+        return history::to_json(
+            value_or_fail(history::advise(*samples, wanted, span_of(options.samples))));
+    }
+    std::string target = fmt::format("/v1/advice?{}&tolerance={}", query_of(options.samples.span),
+                                     options.tolerance);
+    std::string sizes;
+    for (const Mebibytes& size : wanted.sizes)
+        sizes += fmt::format("{}{}", sizes.empty() ? "" : ",", size.count);
+    target += "&sizes=" + escape(sizes);
+    if (!wanted.session.empty())
+        target += "&session=" + escape(wanted.session);
+    std::string points;
+    for (const auto& [memory, speed] : curve)
+        points += fmt::format("{}MiB,{}\n", memory.count, speed);
+    if (!points.empty())
+        target += "&curve=" + escape(points);
+    return remote_for_samples(options.samples).get(target);
 }
 
 void print_curve_choice(std::vector<monitor::CurvePoint> curve, double tolerance, bool as_json) {
@@ -221,23 +126,22 @@ void print_curve_choice(std::vector<monitor::CurvePoint> curve, double tolerance
 
 void show(const Options& options) {
     const auto curve = curve_of(options);
-    const double tolerance = options.tolerance / 100;
     // a curve alone is judged alone
-    if (!curve.empty() && samples_place(options.samples).empty())
-        return print_curve_choice(curve, tolerance, options.as_json);
-    const auto samples = open_samples_for_reading(options.samples);
-    const auto sizes = sizes_of(options);
-    std::vector<Row> rows;
-    for (Someone& someone : everybody(*samples, options, span_of(options.samples)))
-        rows.push_back(advice_for(std::move(someone), sizes, curve, tolerance));
-    if (rows.empty())
+    if (!curve.empty() && samples_place(options.samples).empty() &&
+        options.samples.connection->controller.empty())
+        return print_curve_choice(curve, options.tolerance / 100, options.as_json);
+    const json::object advice = advice_of(options, curve);
+    if (advice.at("people").as_array().empty())
         throw CommandFailed{Error{Errc::not_found,
                                   options.session.empty()
                                       ? "no desktop was measured in that time"
                                       : fmt::format("no session {} was measured in that time",
                                                     printable(options.session)),
                                   "look further back: --last 30d", 0}};
-    options.as_json ? print_json(rows) : print_table(rows);
+    if (options.as_json)
+        fmt::print("{}", pretty(advice));
+    else
+        print_table(advice);
 }
 
 } // namespace
@@ -249,7 +153,7 @@ void add_advise(CLI::App& app) {
     command->add_option("--session", options->session, "Only this one");
     command->add_option("--curve", options->curve,
                         "A file of MEMORY,MB_PER_S lines: read throughput at each size. Without "
-                        "--store: what the curve alone advises");
+                        "--store and --controller: what the curve alone advises");
     command->add_option("--sizes", options->sizes, "The sizes there are")
         ->delimiter(',')
         ->capture_default_str();

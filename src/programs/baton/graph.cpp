@@ -17,7 +17,8 @@ namespace {
 using history::Metric;
 
 struct Options {
-    SamplesOptions samples{.store = {}, .last = "10m", .until = {}, .every = {}};
+    SamplesOptions samples{
+        .store = {}, .span = {.last = "10m", .until = {}, .every = {}}, .connection = {}};
     std::string who;
     std::string metric = "cpu";
     std::string svg, png;
@@ -81,7 +82,7 @@ std::optional<double> value_at(const history::Point& point, const LineOf& line) 
 }
 
 /// Without points: nothing of it was measured.
-chart::Line line_of(const Series& series, const LineOf& of, const Span& span) {
+chart::Line line_of(const history::Series& series, const LineOf& of, const history::Span& span) {
     const history::Seconds step = history::length_of(span.every);
     chart::Line line{of.name, {}};
     history::Seconds before = 0;
@@ -98,7 +99,8 @@ chart::Line line_of(const Series& series, const LineOf& of, const Span& span) {
     return line;
 }
 
-chart::Chart chart_of(const Series& series, const std::string& metric, const Span& span) {
+chart::Chart chart_of(const history::Series& series, const std::string& metric,
+                      const history::Span& span) {
     const Look look = look_of(metric);
     chart::Chart chart;
     chart.title = fmt::format("{} of {}", look.label, series.title);
@@ -146,9 +148,8 @@ int terminal_columns() {
 }
 
 void show(const Options& options) {
-    const Span span = span_of(options.samples);
-    const auto samples = open_samples_for_reading(options.samples);
-    const Series series = series_of(*samples, options.who, span);
+    const history::Span span = span_of(options.samples);
+    const history::Series series = series_for(options.samples, options.who, span);
     const chart::Chart chart = chart_of(series, options.metric, span);
     if (chart.lines.empty())
         throw CommandFailed{Error{Errc::not_found,

@@ -35,9 +35,10 @@ void print_samples(const json::object& site) {
                    field(*samples, "lost"));
         return;
     }
-    fmt::print("samples are kept in {}: {}, every second since {}{}\n",
-               printable(field(*samples, "where")), bytes_field(*samples, "used_bytes"),
-               time_field(*samples, "seconds_since"),
+    const std::string since = time_field(*samples, "seconds_since");
+    fmt::print("samples are kept in {}: {}{}{}\n", printable(field(*samples, "where")),
+               bytes_field(*samples, "used_bytes"),
+               since == "-" ? "" : ", every second since " + since,
                samples->at("shortened").as_bool() ? " (as much as samples.most_size lets it)" : "");
 }
 

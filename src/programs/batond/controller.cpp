@@ -274,6 +274,7 @@ Result<void> Site::make_api() {
     settings.invitation_life = config_.invitation_life;
     settings.reserve = [config = config_](Mebibytes memory) { return config.reserve(memory); };
     settings.viewer_address = config_.viewer_address;
+    settings.largest = config_.engine.sizes.largest;
     api_ = std::make_unique<api::Api>(services, std::move(settings));
     return {};
 }

@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "control"))
-from control_site import BATOND, BUILD, PATIENCE, Site  # noqa: E402
+from control_site import BATON, BATOND, BUILD, PATIENCE, Site  # noqa: E402, F401
 
 HOSTD = str(BUILD / "bin" / "baton-hostd")
 INTERVAL_MS = 200  # of the hosts' monitors: several readings a second, one of which is kept
@@ -150,6 +150,13 @@ class MariadbServer:
             self.__exit__()
             raise AssertionError("MariaDB does not start")
         return self
+
+    def tell(self, word):
+        """k: kill -9; s: start again over the same data. Returns when it is done."""
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        if not self.process.stdout.readline():
+            raise AssertionError("the MariaDB server's helper has ended")
 
     def __exit__(self, *_):
         self.process.stdin.close()

@@ -81,6 +81,9 @@ const std::map<std::string, std::string> expected{
     {"GET /v1/events", "user"},
     {"GET /v1/readings", "operator"},
     {"GET /v1/readings/{id}", "operator"},
+    {"GET /v1/history", "operator"},
+    {"GET /v1/history/{id}", "user"},
+    {"GET /v1/advice", "operator"},
     {"GET /metrics", "operator"},
 };
 

@@ -148,6 +148,30 @@ class FakeAuthority : public Authority {
     std::string join_token(const std::string& secret) override { return "join:" + secret; }
 };
 
+/// Samples that are read at once.
+class FakeKept : public Kept {
+  public:
+    std::unique_ptr<history::Samples> samples; ///< none: there is no database yet
+    std::optional<Error> broken;
+    State told{"samples.db", {}};
+    bool busy = false;
+    bool sound = true; ///< what the last reader said
+
+    [[nodiscard]] State state() const override { return told; }
+
+    bool read(Read read) override {
+        if (busy)
+            return false;
+        if (broken)
+            sound = read(tl::unexpected(*broken));
+        else if (samples)
+            sound = read(std::ref(*samples));
+        else
+            sound = read(fail(Errc::not_found, "there is no samples database yet"));
+        return true;
+    }
+};
+
 struct Site {
     HandClock clock;
     std::unique_ptr<store::Store> store = store::make_memory_store();
@@ -160,6 +184,7 @@ struct Site {
     bool background_at_once = true;
     std::vector<std::string> log;
     Latest latest;
+    FakeKept kept;
     std::unique_ptr<Api> api;
     std::string admin; ///< a token
 
@@ -178,8 +203,11 @@ struct Site {
                                 },
                                 [this](const std::string& line) { log.push_back(line); },
                                 [](const HostId&) {},
-                                &latest};
-        api = std::make_unique<Api>(services, Settings{});
+                                &latest,
+                                &kept};
+        Settings settings;
+        settings.largest = 8_GiB; // the engine's desktops have 2
+        api = std::make_unique<Api>(services, settings);
         EXPECT_TRUE(api->load());
         admin = api->local_admin_token("").value();
     }
