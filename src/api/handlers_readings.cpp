@@ -41,18 +41,33 @@ class ReadingRoutes {
     Context& context_;
 };
 
-/// A reading with how old it is, and whose desktops they are.
+/// m of C / 2^m; null: it is no such size.
+json::value level_of(Mebibytes memory, Mebibytes largest) {
+    for (std::int64_t level = 0; level < 16 && memory.count > 0; ++level)
+        if (memory.count << level == largest.count)
+            return level;
+    return nullptr;
+}
+
+/// A reading with how old it is, whose desktops they are, and of which level.
 json::object ReadingRoutes::shown(const Latest::Entry& entry) const {
     json::object object = monitor::to_json(*entry.reading);
     object["time"] = to_json(entry.reading->wall);
     object["age_ms"] = age_ns(entry) / 1'000'000;
     std::map<std::string, std::string> users;
-    for (const handoff::SessionView& session : context_.services.engine.sessions())
+    std::map<std::string, json::value> levels; // of the desktop that has the desk, by its id
+    for (const handoff::SessionView& session : context_.services.engine.sessions()) {
         users[session.row.id.value] = session.row.user.value;
+        if (session.desktop)
+            levels[session.desktop->id.value] =
+                level_of(session.desktop->memory, context_.settings.largest);
+    }
     for (json::value& one : object.at("desktops").as_array()) {
         json::object& desktop = one.as_object();
         const auto user = users.find(std::string(desktop.at("session").as_string()));
         desktop["user"] = user != users.end() ? json::value(user->second) : json::value(nullptr);
+        const auto level = levels.find(std::string(desktop.at("desktop").as_string()));
+        desktop["level"] = level != levels.end() ? level->second : json::value(nullptr);
     }
     return object;
 }

@@ -111,6 +111,11 @@ constexpr std::array columns{
                return bytes(either(r.desktop->rates.memory_used_bytes, r.desktop->rates.rss_bytes));
            }},
     Column{"GIVEN", 6, true, 3, [](const Row& r) { return bytes(given_of(*r.desktop)); }},
+    Column{"LVL", 3, true, 6,
+           [](const Row& r) {
+               const auto level = r.host->levels.find(r.desktop->who.desktop.value);
+               return level != r.host->levels.end() ? fmt::format("{}", level->second) : "-";
+           }},
     Column{"DISK/s", 6, true, 5,
            [](const Row& r) { return bytes(r.desktop->rates.disk_bytes.corrected); }},
     Column{"RX b/s", 6, true, 5,

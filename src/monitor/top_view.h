@@ -14,7 +14,8 @@ namespace baton::monitor {
 /// One host as somebody sees it now.
 struct Seen {
     Reading reading;
-    std::map<std::string, std::string> users; ///< of sessions
+    std::map<std::string, std::string> users;     ///< of sessions
+    std::map<std::string, std::int64_t> levels{}; ///< of desktops, by id
     std::int64_t age_ms = 0;
 };
 

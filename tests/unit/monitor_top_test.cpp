@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace baton::monitor {
 namespace {
 
@@ -62,6 +64,26 @@ TEST(Top, SortsByWhatIsAskedFor) {
     EXPECT_EQ(names(view, options), (Names{"gamma", "alpha", "beta"}));
     EXPECT_EQ(top_sort_from_string("disk"), TopSort::disk);
     EXPECT_EQ(top_sort_from_string("colour").error().code, Errc::invalid_argument);
+}
+
+TEST(Top, TellsTheLevelOfADesktopThatHasOne) {
+    TopView view;
+    auto seen = site();
+    seen[0].reading.desktops[1].who.desktop = DesktopId("d-beta");
+    seen[0].levels = {{"d-beta", 2}};
+    view.add(seen);
+    TopOptions options;
+    options.width = 120;
+    std::map<std::string, std::string> levels;
+    std::size_t column = 0;
+    for (const TopLine& line : view.lines(options)) {
+        if (line.kind == TopLine::Kind::heading)
+            column = line.text.find("LVL");
+        else if (line.kind == TopLine::Kind::desktop)
+            levels[line.text.substr(0, line.text.find(' '))] = line.text.substr(column, 3);
+    }
+    EXPECT_EQ(levels, (std::map<std::string, std::string>{
+                          {"alpha", "  -"}, {"beta", "  2"}, {"gamma", "  -"}}));
 }
 
 TEST(Top, FiltersByNameUserHostAndState) {

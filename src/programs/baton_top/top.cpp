@@ -131,6 +131,9 @@ class RemoteSource : public Source {
             const json::value* user = fields.if_contains("user");
             if (user != nullptr && user->is_string())
                 seen.users[std::string(fields.at("session").get_string())] = user->get_string();
+            const json::value* level = fields.if_contains("level");
+            if (level != nullptr && level->is_int64())
+                seen.levels[std::string(fields.at("desktop").get_string())] = level->get_int64();
         }
         return seen;
     }
@@ -153,6 +156,9 @@ void print_readings(const std::vector<Seen>& all, const Options& options, bool f
             json::object& desktop = one.get_object();
             const auto user = seen.users.find(std::string(desktop.at("session").get_string()));
             desktop["user"] = user != seen.users.end() ? json::value(user->second) : json::value();
+            const auto level = seen.levels.find(std::string(desktop.at("desktop").get_string()));
+            desktop["level"] =
+                level != seen.levels.end() ? json::value(level->second) : json::value();
         }
         fmt::print("{}\n", json::serialize(object));
     }

@@ -37,6 +37,29 @@ TEST(ReadingRoutes, AnswerBeforeAnythingWasMeasured) {
     EXPECT_THAT(metrics.body, HasSubstr("baton_host_up{host=\"host1\"} 0\n"));
 }
 
+TEST(ReadingRoutes, TellWhoseADesktopIsAndItsLevel) {
+    Site site;
+    site.add_host("host1");
+    const auto opened = site.ask(site.person("una"), "POST", "/v1/sessions?wait=5");
+    ASSERT_LT(opened.status, 300) << opened.body;
+    const auto session = body_of(opened);
+    auto reading = std::make_shared<monitor::Reading>();
+    reading->host = HostId("host1");
+    reading->desktops.resize(2); // hers, and one that is nobody's
+    reading->desktops[0].who.uuid = "u-1";
+    reading->desktops[0].who.session = SessionId(std::string(session.at("id").as_string()));
+    reading->desktops[0].who.desktop =
+        DesktopId(std::string(session.at("desktop").at("id").as_string()));
+    reading->desktops[1].who.uuid = "u-2";
+    site.latest.put(reading, {site.clock.monotonic().count()});
+    const auto shown = site.get(site.admin, "/v1/readings/host1");
+    const auto& desktops = shown.at("desktops").as_array();
+    EXPECT_EQ(desktops[0].at("user").as_string(), "una");
+    EXPECT_EQ(desktops[0].at("level").as_int64(), 2); // 2 GiB of at most 8
+    EXPECT_TRUE(desktops[1].at("user").is_null());
+    EXPECT_TRUE(desktops[1].at("level").is_null());
+}
+
 TEST(ReadingRoutes, SayWhatWasMeasuredAndHowLongAgo) {
     Site site;
     site.add_host("host1");
