@@ -2,6 +2,7 @@
 
 #include "hostlink/operation.h"
 #include "hostlink/protocol.h"
+#include "hostlink/shares.h"
 #include "net/digest.h"
 
 #include <boost/json/parse.hpp>
@@ -37,7 +38,14 @@ struct Known {
 class HostAgent : public Agent, private Bench {
   public:
     HostAgent(const AgentPorts& ports, AgentSettings settings)
-        : ports_(ports), settings_(std::move(settings)) {
+        : ports_(ports),
+          settings_(std::move(settings)),
+          shares_({ports_.hypervisor, ports_.clock, ports_.quick,
+                   [this](const CpuSharesTold& told) {
+                       if (link_ && link_->welcomed)
+                           say(SharesTold{told});
+                   }},
+                  settings_.cpu_shares) {
         // Both ends of these may be gone when they come: events and messages wait on the executor.
         ports_.hypervisor.subscribe([life = life_, &clock = ports_.clock](const Event& event) {
             clock.post([life, event] {
@@ -69,9 +77,11 @@ class HostAgent : public Agent, private Bench {
     void report(monitor::Reading reading) override {
         ports_.clock.post([life = life_, reading = std::move(reading)]() mutable {
             auto* agent = *life;
-            if (agent == nullptr || !agent->link_ || !agent->link_->welcomed)
+            if (agent == nullptr)
                 return;
-            agent->say_sampled(std::move(reading));
+            agent->shares_.take(reading);
+            if (agent->link_ && agent->link_->welcomed)
+                agent->say_sampled(std::move(reading));
         });
     }
 
@@ -183,6 +193,7 @@ class HostAgent : public Agent, private Bench {
         std::visit(Overloaded{[this](const Welcome& welcome) {
                                   link_->welcomed = true;
                                   spdlog::info("connected to batond {}", welcome.version);
+                                  say(SharesTold{shares_.status()});
                               },
                               [this](const Refused& refused) {
                                   link_->refused = true;
@@ -332,6 +343,7 @@ class HostAgent : public Agent, private Bench {
             Overloaded{[this](const GuestSaid& said) { guest_said(said); },
                        [this](const Stopped& stopped) { gone(stopped.desktop, stopped.reason); },
                        [this](const ConnectionChanged& changed) {
+                           shares_.begin_anew();
                            if (changed.connected)
                                look_around();
                            else
@@ -435,6 +447,7 @@ class HostAgent : public Agent, private Bench {
     std::shared_ptr<Link> link_;
     std::map<DesktopId, Known> known_;
     std::map<DesktopId, Queue> queues_;
+    ShareKeeper shares_;
 };
 
 } // namespace

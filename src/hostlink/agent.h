@@ -36,6 +36,8 @@ struct AgentPorts {
 struct AgentSettings {
     HostFacts facts;
     bool desk_tls = true; ///< false: tests with a plain NBD server
+    /// CPU shares follow what the desktops need (hostlink/shares.h).
+    bool cpu_shares = true;
     /// The guest's console is quoted by so much when it did not become ready.
     std::size_t console_quote = 2'000;
 };

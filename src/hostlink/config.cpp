@@ -199,6 +199,7 @@ Result<HostConfig> parse_host_config(std::string_view text, const std::string& f
     reader.milliseconds("monitor", "interval_ms", 100, 60'000, config.monitor_interval);
     reader.milliseconds("monitor", "guest_interval_ms", 1'000, 600'000, config.guest_interval);
     reader.as("monitor", "metrics", listen_address, config.metrics);
+    reader.flag("redistribution", "cpu_shares", config.cpu_shares);
     if (reader.text("log", "level", config.log_level)) {
         constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
         if (std::find(levels.begin(), levels.end(), config.log_level) == levels.end())

@@ -38,6 +38,8 @@ struct HostConfig {
     /// [monitor] metrics = "127.0.0.1:9178": where Prometheus finds /metrics; empty: nowhere
     std::string metrics;
 
+    bool cpu_shares = true; ///< [redistribution] cpu_shares: they follow what desktops need
+
     std::string log_level = "info"; ///< [log] level
 
     bool operator==(const HostConfig&) const = default;

@@ -60,6 +60,10 @@ class Links : public HostFleet {
         told_reading_ = std::move(told);
     }
 
+    void on_cpu_shares(std::function<void(const HostId&, const CpuSharesTold&)> told) override {
+        told_shares_ = std::move(told);
+    }
+
     bool accept(const net::Request& request, std::shared_ptr<net::WebSocket> socket) override {
         if (request.path != target)
             return false;
@@ -191,8 +195,18 @@ class Links : public HostFleet {
                            if (may_speak_for(*link, out.desktop))
                                events_->on_logged_out(out.desktop);
                        },
-                       [&](Sampled& sampled) { take_reading(*link, std::move(sampled.reading)); }},
+                       [&](Sampled& sampled) { take_reading(*link, std::move(sampled.reading)); },
+                       [&](SharesTold& shares) { take_shares(*link, std::move(shares.told)); }},
             *message);
+    }
+
+    void take_shares(const Link& link, CpuSharesTold told) {
+        std::erase_if(told.changes, [&](const CpuSharesTold::Change& change) {
+            const auto where = where_.find(change.desktop);
+            return where == where_.end() || where->second != link.host;
+        });
+        if (told_shares_)
+            told_shares_(link.host, told);
     }
 
     void take_reading(const Link& link, monitor::Reading reading) {
@@ -389,6 +403,7 @@ class Links : public HostFleet {
     const FleetSettings settings_;
     handoff::FleetEvents* events_ = nullptr;
     std::function<void(monitor::Reading)> told_reading_;
+    std::function<void(const HostId&, const CpuSharesTold&)> told_shares_;
     std::shared_ptr<Links*> life_ = std::make_shared<Links*>(this);
     std::vector<LinkPtr> greeting_;
     std::map<HostId, LinkPtr> links_;

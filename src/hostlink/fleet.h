@@ -1,6 +1,7 @@
 #pragma once
 
 #include "handoff/ports.h"
+#include "model/cpu_shares.h"
 #include "monitor/rates.h"
 #include "net/http.h"
 
@@ -38,6 +39,10 @@ class HostFleet : public handoff::Fleet {
     /// Told what the hosts' monitors have read, on the executor. A host speaks for itself alone,
     /// and names only desktops that are on it. Before the first accept().
     virtual void on_reading(std::function<void(monitor::Reading)> told) = 0;
+
+    /// Told what the hosts do about their CPU shares, on the executor. Before the first accept().
+    virtual void
+    on_cpu_shares(std::function<void(const HostId& host, const CpuSharesTold& told)> told) = 0;
 
     /// Before the first accept(). Must outlive the fleet.
     virtual void set_events(handoff::FleetEvents& events) = 0;

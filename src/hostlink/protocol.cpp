@@ -193,6 +193,47 @@ Result<FromHost> reply_of(Fields& fields) {
     return reply;
 }
 
+/// A list that is longer than any host's desktops is none.
+constexpr std::size_t most_changes = 4096;
+constexpr unsigned largest_weight = 10'000;
+
+CpuSharesState shares_state_of(Fields& fields) {
+    const auto word = fields.text("state");
+    for (const auto state : {CpuSharesState::off, CpuSharesState::untried, CpuSharesState::on,
+                             CpuSharesState::unsupported})
+        if (word == to_string(state))
+            return state;
+    fields.refuse("state", "is no state of CPU shares");
+    return CpuSharesState::off;
+}
+
+Result<FromHost> cpu_shares_of(Fields& fields) {
+    CpuSharesTold told;
+    told.state = shares_state_of(fields);
+    told.why = short_text(fields, "why", longest_text);
+    told.news = fields.truth("news");
+    const auto& changes = fields.array("changes");
+    if (changes.size() > most_changes)
+        fields.refuse("changes", "is too long");
+    for (std::size_t i = 0; fields.ok() && i < changes.size(); ++i) {
+        const auto* object = changes[i].if_object();
+        if (object == nullptr) {
+            fields.refuse("changes", "holds something that is no object");
+            break;
+        }
+        Fields inner(*object, "a change");
+        CpuSharesTold::Change change;
+        change.desktop = id_field<DesktopId>(inner, "desktop");
+        change.was = static_cast<unsigned>(inner.integer("was", 1, largest_weight));
+        change.weight = static_cast<unsigned>(inner.integer("weight", 1, largest_weight));
+        if (const auto fine = inner.finish(); !fine)
+            fields.refuse("changes", "is ill-formed: " + fine.error().what);
+        told.changes.push_back(std::move(change));
+    }
+    BATON_TRY(fields.finish());
+    return SharesTold{std::move(told)};
+}
+
 } // namespace
 
 std::string_view method_of(const Call& call) {
@@ -256,6 +297,19 @@ std::string encode(const FromHost& said) {
                        auto object = message("sampled");
                        object["reading"] = monitor::to_json(sampled.reading);
                        return object;
+                   },
+                   [](const SharesTold& shares) {
+                       auto object = message("cpu_shares");
+                       object["state"] = to_string(shares.told.state);
+                       object["why"] = shares.told.why;
+                       object["news"] = shares.told.news;
+                       json::array changes;
+                       for (const auto& change : shares.told.changes)
+                           changes.push_back(json::object{{"desktop", change.desktop.value},
+                                                          {"was", change.was},
+                                                          {"weight", change.weight}});
+                       object["changes"] = std::move(changes);
+                       return object;
                    }},
         said));
 }
@@ -295,6 +349,8 @@ Result<FromHost> decode_from_host(std::string_view text) {
         return hello_of(fields);
     if (type == "reply")
         return reply_of(fields);
+    if (type == "cpu_shares")
+        return cpu_shares_of(fields);
     FromHost said;
     if (type == "desktop_gone") {
         auto desktop = id_field<DesktopId>(fields, "desktop");

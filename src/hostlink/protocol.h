@@ -1,6 +1,7 @@
 #pragma once
 
 #include "handoff/ports.h"
+#include "model/cpu_shares.h"
 #include "model/error.h"
 #include "model/types.h"
 #include "monitor/rates.h"
@@ -64,7 +65,14 @@ struct Sampled {
     bool operator==(const Sampled&) const = default;
 };
 
-using FromHost = std::variant<Hello, Reply, DesktopGone, PersonAnswered, PersonLoggedOut, Sampled>;
+/// What the host does about its CPU shares: after the welcome, and whenever something has changed.
+struct SharesTold {
+    CpuSharesTold told;
+    bool operator==(const SharesTold&) const = default;
+};
+
+using FromHost =
+    std::variant<Hello, Reply, DesktopGone, PersonAnswered, PersonLoggedOut, Sampled, SharesTold>;
 
 // ---- what the controller says -------------------------------------------------------------------
 

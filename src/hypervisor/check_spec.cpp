@@ -7,6 +7,7 @@ namespace baton::hypervisor {
 namespace {
 
 constexpr std::size_t longest_id = 40;
+constexpr unsigned largest_weight = 10'000;
 
 } // namespace
 
@@ -33,6 +34,14 @@ Result<void> check_desktop_spec(const DesktopSpec& spec) {
         return fail(Errc::invalid_argument, "a desktop's screen needs a password");
     if (spec.vcpus == 0)
         return fail(Errc::invalid_argument, "a desktop needs at least one processor");
+    return {};
+}
+
+Result<void> check_cpu_weight(unsigned weight) {
+    if (weight == 0 || weight > largest_weight)
+        return fail(Errc::invalid_argument,
+                    fmt::format("{} is no weight for a desktop's CPUs", weight),
+                    fmt::format("give 1 to {}; 100 is an equal share", largest_weight));
     return {};
 }
 

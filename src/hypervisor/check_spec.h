@@ -12,4 +12,6 @@ Result<void> check_desktop_id(const DesktopId& desktop);
 /// The id; at least one processor; a password; not less memory than the image needs.
 Result<void> check_desktop_spec(const DesktopSpec& spec);
 
+Result<void> check_cpu_weight(unsigned weight);
+
 } // namespace baton::hypervisor

@@ -109,6 +109,11 @@ class Hypervisor {
     virtual Result<void> set_screen_password(const DesktopId& desktop, const std::string& password,
                                              WallTime until) = 0;
 
+    /// The desktop's weight when desktops contend for the host's CPUs: 1 to 10000, 100 is what each
+    /// begins with. Errc::unsupported, with the reason: not on this host (no control groups, an
+    /// unprivileged libvirtd); that holds for all desktops. Errc::not_found.
+    virtual Result<void> set_cpu_weight(const DesktopId& desktop, unsigned weight) = 0;
+
     /// Sends to baton-guest. Errc::unavailable when the guest has not opened its port.
     virtual Result<void> send(const DesktopId& desktop, const guest::ToGuest& message) = 0;
 

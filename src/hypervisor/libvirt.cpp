@@ -1,6 +1,7 @@
 #include "hypervisor/libvirt.h"
 
 #include "hypervisor/check_spec.h"
+#include "hypervisor/cpu_weight.h"
 #include "hypervisor/kvm_probe.h"
 #include "hypervisor/libvirt_core.h"
 #include "hypervisor/picture.h"
@@ -145,6 +146,7 @@ class LibvirtHypervisor final : public Hypervisor {
     Result<void> detach_disk(const DesktopId& desktop) override;
     Result<void> set_screen_password(const DesktopId& desktop, const std::string& password,
                                      WallTime until) override;
+    Result<void> set_cpu_weight(const DesktopId& desktop, unsigned weight) override;
     Result<void> send(const DesktopId& desktop, const guest::ToGuest& message) override;
     Result<std::vector<DesktopInfo>> list() override;
     Result<std::string> console_tail(const DesktopId& desktop, std::size_t bytes) override;
@@ -360,6 +362,14 @@ Result<void> LibvirtHypervisor::set_screen_password(const DesktopId& desktop,
         return fail_libvirt(
             fmt::format("cannot change the screen password of desktop {}", desktop.value));
     return {};
+}
+
+Result<void> LibvirtHypervisor::set_cpu_weight(const DesktopId& desktop, unsigned weight) {
+    BATON_TRY(check_cpu_weight(weight));
+    const auto domain = need(desktop);
+    if (!domain)
+        return tl::unexpected(domain.error());
+    return hypervisor::set_cpu_weight(domain->get(), weight);
 }
 
 Result<void> LibvirtHypervisor::send(const DesktopId& desktop, const guest::ToGuest& message) {

@@ -44,6 +44,10 @@ class SimulatedHypervisor final : public Simulated {
                            [&] { return core_->set_password(desktop, password, until); });
     }
 
+    Result<void> set_cpu_weight(const DesktopId& desktop, unsigned weight) override {
+        return core_->call(Call::set_cpu_weight, [&] { return core_->weigh(desktop, weight); });
+    }
+
     Result<void> send(const DesktopId& desktop, const guest::ToGuest& message) override {
         return core_->call(Call::send, [&] { return core_->send(desktop, message); });
     }

@@ -68,6 +68,8 @@ struct SimulatedSettings {
     std::chrono::milliseconds call_takes{0}; ///< every call
     Acceleration acceleration{false, "simulated"};
     std::string screen_address = "127.0.0.1";
+    /// Why CPU weights cannot be set there; empty: they can.
+    std::string no_cpu_weights;
 };
 
 enum class Call {
@@ -76,6 +78,7 @@ enum class Call {
     attach_disk,
     detach_disk,
     set_screen_password,
+    set_cpu_weight,
     send,
     list,
     console_tail,
@@ -110,6 +113,7 @@ class Simulated : public Hypervisor {
         DesktopSpec spec;
         bool mounted = false;
         std::vector<guest::ToGuest> told; ///< what was sent to the guest, in order
+        unsigned cpu_weight = 100;
     };
 
     [[nodiscard]] virtual std::vector<View> view() const = 0;

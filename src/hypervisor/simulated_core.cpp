@@ -137,6 +137,17 @@ Result<void> SimulatedCore::set_password(const DesktopId& desktop, const std::st
     return {};
 }
 
+Result<void> SimulatedCore::weigh(const DesktopId& desktop, unsigned weight) {
+    BATON_TRY(check_cpu_weight(weight));
+    SimulatedMachine* machine = find(desktop);
+    if (machine == nullptr)
+        return no_such(desktop);
+    if (!settings_.no_cpu_weights.empty())
+        return fail(Errc::unsupported, settings_.no_cpu_weights);
+    machine->cpu_weight = weight;
+    return {};
+}
+
 Result<void> SimulatedCore::send(const DesktopId& desktop, const guest::ToGuest& message) {
     SimulatedMachine* machine = find(desktop);
     if (machine == nullptr)

@@ -21,6 +21,7 @@ struct SimulatedMachine {
     std::uint64_t last_fence = 0;
     std::optional<guest::Mount> wanted; ///< asked to mount what is not plugged in yet
     std::vector<guest::ToGuest> told;
+    unsigned cpu_weight = 100;
 };
 
 struct SimulatedFault {
@@ -78,6 +79,7 @@ class SimulatedCore : public std::enable_shared_from_this<SimulatedCore> {
     Result<void> detach(const DesktopId& desktop);
     Result<void> set_password(const DesktopId& desktop, const std::string& password,
                               WallTime until);
+    Result<void> weigh(const DesktopId& desktop, unsigned weight);
     Result<void> send(const DesktopId& desktop, const guest::ToGuest& message);
     Result<std::string> console(const DesktopId& desktop, std::size_t bytes);
     Result<std::string> screenshot(const DesktopId& desktop);
@@ -125,7 +127,8 @@ class SimulatedCore : public std::enable_shared_from_this<SimulatedCore> {
         std::vector<Simulated::View> views;
         views.reserve(machines_.size());
         for (const auto& [id, machine] : machines_)
-            views.push_back({machine.info, machine.spec, machine.mounted, machine.told});
+            views.push_back(
+                {machine.info, machine.spec, machine.mounted, machine.told, machine.cpu_weight});
         return views;
     }
 

@@ -4,6 +4,7 @@ baton_test(hypervisor_contract KIND integration ROOMS hypervisor process TIMEOUT
 set_tests_properties(hypervisor_contract PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
     ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
 baton_test(hypervisor_domain_test KIND unit ROOMS hypervisor LIBRARIES rapidcheck)
+baton_test(hypervisor_weight_test KIND unit ROOMS hypervisor)
 baton_test(hypervisor_simulated_test KIND unit ROOMS hypervisor LIBRARIES rapidcheck)
 baton_test(hypervisor_kvm_probe_test KIND integration ROOMS hypervisor process TIMEOUT 120)
 
@@ -20,6 +21,12 @@ baton_test(hypervisor_files_test KIND unit ROOMS hypervisor process)
 add_test(NAME hypervisor_contract_session COMMAND "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --session --
     $<TARGET_FILE:hypervisor_contract> --gtest_filter=*.St*/libvirt:*.ADesk*/libvirt:*.AMachine*/libvirt:*.AnotherAgent*/libvirt)
 set_tests_properties(hypervisor_contract_session PROPERTIES LABELS integration TIMEOUT 300 RUN_SERIAL TRUE
+    FIXTURES_REQUIRED tiny_image ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
+
+# CPU weights, in control groups of the kernel's
+add_test(NAME hypervisor_contract_cpu_groups COMMAND "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --cpu-groups --
+    $<TARGET_FILE:hypervisor_contract> --gtest_filter=*.StartedDesktopsHaveCpuWeights*/libvirt)
+set_tests_properties(hypervisor_contract_cpu_groups PROPERTIES LABELS integration TIMEOUT 300 RUN_SERIAL TRUE
     FIXTURES_REQUIRED tiny_image ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
 
 baton_test(hypervisor_tls_test KIND integration ROOMS hypervisor process TIMEOUT 120

@@ -197,6 +197,7 @@ Result<void> serve(const HostConfig& config, const Identity& own,
                       std::max(1U, std::thread::hardware_concurrency()),
                       std::move(acceleration),
                       version};
+    settings.cpu_shares = config.cpu_shares && config.monitor;
     const auto on = [](handoff::InOrder& pool) {
         return [&pool](const std::string& key, std::function<void()> work) {
             pool.run(key, std::move(work));

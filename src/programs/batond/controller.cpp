@@ -8,6 +8,7 @@
 #include "programs/batond/load_feed.h"
 #include "programs/batond/retention.h"
 #include "programs/batond/samples_keeper.h"
+#include "programs/batond/share_news.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -144,6 +145,7 @@ class Site : public Controller {
     std::unique_ptr<SiteAuthority> authority_;
     api::Latest latest_;
     std::unique_ptr<LoadFeed> load_feed_;
+    std::unique_ptr<ShareNews> share_news_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<Historian> historian_;
     std::unique_ptr<SamplesKeeper> samples_;
@@ -260,6 +262,11 @@ Result<void> Site::make_api() {
         },
         &latest_,
         samples_.get()};
+    share_news_ = std::make_unique<ShareNews>(
+        ShareNews::Doors{*store_, *loop_, latest_, [this] { api_->events_grew(); },
+                         [](const Error& error) { spdlog::warn("{}", error.message()); }});
+    world_->on_cpu_shares(
+        [this](const HostId& host, const CpuSharesTold& told) { share_news_->take(host, told); });
     load_feed_ = std::make_unique<LoadFeed>(*engine_);
     world_->on_reading([this](monitor::Reading reading) {
         load_feed_->take(reading);

@@ -89,6 +89,10 @@ class RealWorld : public World {
         fleet_->on_reading(std::move(told));
     }
 
+    void on_cpu_shares(std::function<void(const HostId&, const CpuSharesTold&)> told) override {
+        fleet_->on_cpu_shares(std::move(told));
+    }
+
     void host_changed(const HostId& host) override { fleet_->expel(host); }
 
     void stop() override {}

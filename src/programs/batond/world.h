@@ -2,6 +2,7 @@
 
 #include "api/api.h"
 #include "handoff/engine.h"
+#include "model/cpu_shares.h"
 #include "monitor/rates.h"
 #include "net/http.h"
 #include "programs/batond/config.h"
@@ -35,6 +36,9 @@ class World {
 
     /// What hosts' monitors read is told, on the loop. Before begin().
     virtual void on_reading(std::function<void(monitor::Reading)>) {}
+
+    /// What hosts do about their CPU shares is told, on the loop. Before begin().
+    virtual void on_cpu_shares(std::function<void(const HostId&, const CpuSharesTold&)>) {}
 
     /// The host was removed or joined anew: its link is cut. On the loop.
     virtual void host_changed(const HostId&) {}

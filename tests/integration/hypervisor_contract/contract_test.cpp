@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iostream>
 #include <sstream>
 #include <thread>
 
@@ -108,6 +112,43 @@ TEST_P(Contract, StopEndsItForgetsItAndSaysSoOnce) {
     EXPECT_EQ(
         world_->events().count([](const Event& e) { return std::holds_alternative<Stopped>(e); }),
         1U);
+}
+
+/// cpu.shares of every machine's control group, as the kernel has them.
+static std::vector<unsigned long> shares_of_machines(const std::filesystem::path& groups) {
+    std::vector<unsigned long> all;
+    for (const auto& machine : std::filesystem::directory_iterator(groups / "machine"))
+        if (machine.is_directory()) {
+            std::ifstream file(machine.path() / "cpu.shares");
+            unsigned long shares = 0;
+            file >> shares;
+            all.push_back(shares);
+        }
+    return all;
+}
+
+// Where it cannot be done, the reason is said, and nothing else is the worse for it.
+TEST_P(Contract, StartedDesktopsHaveCpuWeightsOrTheReasonWhyNot) {
+    const DesktopSpec spec = world_->spec("weight");
+    ASSERT_TRUE(hypervisor().start(spec));
+    for (const unsigned weight : {100U, 250U, 50U, 1U, 10'000U}) {
+        const auto set = hypervisor().set_cpu_weight(spec.id, weight);
+        const char* groups = std::getenv("BATON_CPU_GROUPS"); // lab/with-libvirtd --cpu-groups
+        if (groups != nullptr && std::string(GetParam().name) == "libvirt") {
+            ASSERT_TRUE(set) << set.error().message();
+            EXPECT_EQ(shares_of_machines(groups), std::vector{weight * 1024UL / 100});
+        }
+        if (set)
+            continue;
+        EXPECT_EQ(set.error().code, Errc::unsupported) << set.error().message();
+        EXPECT_FALSE(set.error().what.empty());
+        std::cout << "not here: " << set.error().message() << "\n";
+    }
+    EXPECT_EQ(code_of(hypervisor().set_cpu_weight(spec.id, 0)), Errc::invalid_argument);
+    EXPECT_EQ(code_of(hypervisor().set_cpu_weight(spec.id, 10'001)), Errc::invalid_argument);
+    EXPECT_EQ(code_of(hypervisor().set_cpu_weight(DesktopId("d-neverwas"), 100)), Errc::not_found);
+    EXPECT_TRUE(listed(spec.id)->running);
+    EXPECT_TRUE(hypervisor().stop(spec.id));
 }
 
 TEST_P(Contract, StartIsIdempotentForTheSameSessionAndMemory) {

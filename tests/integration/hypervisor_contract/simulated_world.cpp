@@ -33,6 +33,10 @@ class Agent final : public Hypervisor {
         return hypervisor_.set_screen_password(desktop, password, until);
     }
 
+    Result<void> set_cpu_weight(const DesktopId& desktop, unsigned weight) override {
+        return hypervisor_.set_cpu_weight(desktop, weight);
+    }
+
     Result<void> send(const DesktopId& desktop, const guest::ToGuest& message) override {
         return hypervisor_.send(desktop, message);
     }

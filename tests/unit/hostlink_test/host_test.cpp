@@ -129,6 +129,8 @@ folder = "/srv/images"
 subnet = "10.101.1.0/24"
 bridge = "desktops"
 name = "desks"
+[redistribution]
+cpu_shares = false
 [monitor]
 interval_ms = 500
 guest_interval_ms = 5000
@@ -145,6 +147,7 @@ level = "debug"
     EXPECT_EQ(config.network, (DesktopNetwork{"desks", "desktops", *parse_subnet("10.101.1.0/24"),
                                               "10.99.0.1"})); // the controller's own address
     EXPECT_TRUE(config.monitor);
+    EXPECT_FALSE(config.cpu_shares);
     EXPECT_EQ(config.monitor_interval, std::chrono::milliseconds(500));
     EXPECT_EQ(config.guest_interval, std::chrono::seconds(5));
     EXPECT_EQ(config.metrics, "127.0.0.1:9178");

@@ -31,7 +31,9 @@ const std::vector<FromHost>& host_messages() {
         DesktopGone{DesktopId("d-1"), "crashed"},
         PersonAnswered{DesktopId("d-1"), true},
         PersonLoggedOut{DesktopId("d-1")},
-        Sampled{reading()}};
+        Sampled{reading()},
+        SharesTold{{CpuSharesState::unsupported, "no control groups", {}, true}},
+        SharesTold{{CpuSharesState::on, "", {{DesktopId("d-1"), 100, 250}}, false}}};
     return all;
 }
 

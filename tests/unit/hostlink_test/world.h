@@ -238,6 +238,16 @@ class FakeHypervisor : public hypervisor::Hypervisor {
         return {};
     }
 
+    Result<void> set_cpu_weight(const DesktopId& desktop, unsigned weight) override {
+        ++weighings;
+        if (!no_weights.empty())
+            return fail(Errc::unsupported, no_weights);
+        if (!machines.contains(desktop))
+            return fail(Errc::not_found, "no such desktop");
+        weights[desktop] = weight;
+        return {};
+    }
+
     Result<void> send(const DesktopId& desktop, const guest::ToGuest& message) override {
         const auto found = machines.find(desktop);
         if (found == machines.end())
@@ -291,6 +301,9 @@ class FakeHypervisor : public hypervisor::Hypervisor {
     }
 
     std::map<DesktopId, Machine> machines;
+    std::map<DesktopId, unsigned> weights;
+    std::string no_weights; ///< why CPU weights cannot be set; empty: they can
+    int weighings = 0;
     std::vector<guest::ToGuest> told;
     std::string screen_password;
     int starts = 0;
