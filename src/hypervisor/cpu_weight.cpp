@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <libvirt/virterror.h>
 #include <string>
 #include <unistd.h>
 

@@ -17,3 +17,5 @@ add_executable(measured_host "${CMAKE_SOURCE_DIR}/tests/tools/measured_host.cpp"
 target_link_libraries(measured_host PRIVATE baton_hostlink baton_hypervisor baton_handoff baton_net fmt::fmt baton_warnings)
 set_target_properties(measured_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 baton_script_test(control_load KIND integration COMMAND tests/integration/control/load_test.py TIMEOUT 180)
+baton_test(batond_needs_test KIND unit ROOMS handoff monitor store LIBRARIES fmt::fmt)
+target_sources(batond_needs_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/needs.cpp")

@@ -6,6 +6,7 @@
 #include "process/large_pages.h"
 #include "programs/batond/certificates.h"
 #include "programs/batond/load_feed.h"
+#include "programs/batond/needs.h"
 #include "programs/batond/retention.h"
 #include "programs/batond/samples_keeper.h"
 #include "programs/batond/share_news.h"
@@ -145,6 +146,7 @@ class Site : public Controller {
     std::unique_ptr<SiteAuthority> authority_;
     api::Latest latest_;
     std::unique_ptr<LoadFeed> load_feed_;
+    std::unique_ptr<Needs> needs_;
     std::unique_ptr<ShareNews> share_news_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<Historian> historian_;
@@ -185,6 +187,12 @@ Result<void> Site::begin() {
     if (!world)
         return tl::unexpected(world.error());
     world_ = std::move(*world);
+    if (config_.engine.policy == "advised") {
+        needs_ = std::make_unique<Needs>(sizes_of(config_.engine.sizes));
+        config_.engine.advice = [this](const UserName& user, const OsImageId& image) {
+            return needs_->find(user, image);
+        };
+    }
     engine_ = handoff::Engine::make(*store_, world_->fleet(), world_->desk_server(), world_->path(),
                                     *loop_, config_.engine);
     world_->prepare(*engine_, *store_);
@@ -270,6 +278,8 @@ Result<void> Site::make_api() {
     load_feed_ = std::make_unique<LoadFeed>(*engine_);
     world_->on_reading([this](monitor::Reading reading) {
         load_feed_->take(reading);
+        if (needs_)
+            needs_->take(reading, *engine_);
         if (samples_)
             samples_->heard(reading);
         latest_.put(std::make_shared<const monitor::Reading>(std::move(reading)),
