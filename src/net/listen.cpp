@@ -1,5 +1,7 @@
 #include "net/listen.h"
 
+#include <fmt/format.h>
+
 #include <arpa/inet.h>
 #include <cstring>
 #include <filesystem>
@@ -85,7 +87,7 @@ std::string holder_of(std::uint16_t port) {
                 continue;
             std::string name;
             std::getline(std::ifstream(process.path() / "comm") >> std::ws, name);
-            return " by " + name + " (process " + id + ")";
+            return fmt::format(" by {} (process {})", name, id);
         }
     }
     return {};

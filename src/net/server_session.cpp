@@ -283,7 +283,7 @@ std::string ServerSession::head(const Response& response, std::int64_t length) c
         text += "Content-Type: " + response.content_type + "\r\n";
     for (const auto& [name, value] : response.headers)
         if (plain_text(name) && plain_text(value))
-            text += name + ": " + value + "\r\n";
+            text.append(name).append(": ").append(value).append("\r\n");
     text += keep_alive_ ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
     return text;
 }

@@ -64,7 +64,7 @@ const std::string* keep_pin(SSL_CTX* context, const std::string& pin) {
     const auto* kept = owned.get();
     if (SSL_CTX_set_ex_data(context, index, owned.get()) != 1)
         return nullptr;
-    owned.release();
+    static_cast<void>(owned.release());
     return kept;
 }
 
