@@ -25,7 +25,8 @@ class Image {
   public:
     /// Opens and reads the header. Errc::not_found; Errc::busy: somebody has it open in a way that
     /// `access` excludes; Errc::refused: a read-only file (a snapshot) was to be written;
-    /// Errc::corrupt: no valid header, or the file is cut short (the message names it); Errc::unsupported: a newer format, or a file system without such locks.
+    /// Errc::corrupt: no valid header, or the file is cut short (the message names it);
+    /// Errc::unsupported: a newer format, or a file system without such locks.
     static Result<Image> open(const std::string& path, Access access);
 
     [[nodiscard]] const std::string& path() const { return path_; }

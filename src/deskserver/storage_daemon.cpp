@@ -39,7 +39,7 @@ struct Launch {
         ::setsid(); // a Ctrl-C at our terminal is not meant for it
         sigset_t none;
         sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
         ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork()
         // libraries open sockets without the flag: a storage daemon that held one of ours would
         // keep a connection alive that died with us

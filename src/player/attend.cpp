@@ -234,7 +234,7 @@ Result<int> Attendant::run(bool with_terminal) {
 
 void block_signals() {
     const auto set = heard();
-    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
     std::signal(SIGPIPE, SIG_IGN); // NOLINT(concurrency-mt-unsafe): one thread
 }
 

@@ -47,7 +47,7 @@ struct Launch {
         const int file = ::open(place, O_CREAT | O_WRONLY | O_CLOEXEC, 0400);
         sigset_t none;
         sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
         ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
         const int nothing = ::open("/dev/null", O_RDWR);
         ::dup2(nothing, 0);

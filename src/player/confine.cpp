@@ -51,6 +51,7 @@ using Filter = std::unique_ptr<void, void (*)(scmp_filter_ctx)>;
 
 std::vector<ForbiddenCall> forbidden_calls() {
     std::vector<ForbiddenCall> calls;
+    calls.reserve(std::size(refused_calls));
     for (const int call : refused_calls)
         calls.push_back({call, missing_is_expected(call) ? ENOSYS : EPERM});
     return calls;

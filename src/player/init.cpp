@@ -50,6 +50,7 @@ Result<Terminal> make_terminal(const Program& program, const Account& account) {
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> result;
+    result.reserve(texts.size() + 1);
     for (auto& text : texts)
         result.push_back(text.data());
     result.push_back(nullptr);
@@ -76,7 +77,7 @@ struct Launch {
         ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
         sigset_t none;
         sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
         ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
         std::vector<gid_t> groups(account.groups.begin(), account.groups.end());
         if (::setgroups(groups.size(), groups.data()) == 0 &&
@@ -295,7 +296,7 @@ void Init::end(std::chrono::milliseconds grace) {
 void Init::run() {
     sigset_t all;
     sigfillset(&all);
-    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);

@@ -98,6 +98,7 @@ std::vector<std::string> environment_for(const Account& account, const Program& 
     for (const auto& [name, value] : program.environment)
         all[name] = value;
     std::vector<std::string> lines;
+    lines.reserve(all.size());
     for (const auto& [name, value] : all)
         lines.push_back(name + "=" + value);
     return lines;

@@ -19,7 +19,7 @@ constexpr int first_passed = 3; // sd_listen_fds(3)
 void become(const Account& account) {
     sigset_t none;
     sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
     const std::vector<gid_t> groups(account.groups.begin(), account.groups.end());
     if (::setgroups(groups.size(), groups.data()) != 0 ||

@@ -50,9 +50,9 @@ struct Launch {
             ::_exit(127);
         sigset_t none;
         sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
-        // pasta takes the ignored signal that it inherits for an error of its own: "Couldn't install
-        // signal handlers"
+        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
+        // pasta takes the ignored signal that it inherits for an error of its own: "Couldn't
+        // install signal handlers"
         ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
         const int nothing = ::open("/dev/null", O_RDWR);
         ::dup2(nothing, 0);

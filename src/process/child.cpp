@@ -68,7 +68,7 @@ struct Launch {
             ::_exit(127);
         sigset_t none;
         sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
         ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
         ::dup2(input, 0);
         ::dup2(output, 1);

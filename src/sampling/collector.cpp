@@ -78,6 +78,7 @@ void Collector::State::hear(Found& news) {
     Followed& desktop = desktops[news.facts.who.uuid];
     desktop.who = std::move(news.facts.who);
     std::vector<TapPlace> taps;
+    taps.reserve(news.facts.taps.size());
     for (const Tap& tap : news.facts.taps)
         taps.push_back({tap, 0});
     desktop.taps = std::move(taps);
@@ -99,9 +100,9 @@ void Collector::State::hear(Told& news) {
     if (found == desktops.end())
         return;
     Followed& desktop = found->second;
-    news.sample.memory = plausible(std::move(news.sample.memory), desktop.who.given);
+    news.sample.memory = plausible(news.sample.memory, desktop.who.given);
     if (news.sample.memory.at.known()) {
-        desktop.before.memory = std::exchange(desktop.now.memory, std::move(news.sample.memory));
+        desktop.before.memory = std::exchange(desktop.now.memory, news.sample.memory);
         if (desktop.process)
             desktop.process->look_for_threads();
     }

@@ -161,9 +161,10 @@ class StatsReader {
             sample_.interfaces_at = moment_;
         Scan name(rest);
         std::uint64_t index = 0;
-        NetCounters* counters = nullptr;
-        if (!Scan(name.upto('.')).number(index) ||
-            (counters = at(sample_.interfaces, index)) == nullptr)
+        if (!Scan(name.upto('.')).number(index))
+            return;
+        NetCounters* const counters = at(sample_.interfaces, index);
+        if (counters == nullptr)
             return;
         const auto field = name.upto('\n');
         if (field == "name" && parameter.type == VIR_TYPED_PARAM_STRING)
@@ -192,8 +193,10 @@ class StatsReader {
             sample_.disks_at = moment_;
         Scan name(rest);
         std::uint64_t index = 0;
-        DesktopDisk* disk = nullptr;
-        if (!Scan(name.upto('.')).number(index) || (disk = at(sample_.disks, index)) == nullptr)
+        if (!Scan(name.upto('.')).number(index))
+            return;
+        DesktopDisk* const disk = at(sample_.disks, index);
+        if (disk == nullptr)
             return;
         const auto field = name.upto('\n');
         if (field == "name" && parameter.type == VIR_TYPED_PARAM_STRING)

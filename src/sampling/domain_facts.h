@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-struct _virTypedParameter;
+struct _virTypedParameter; // NOLINT(bugprone-reserved-identifier): libvirt's name for it
 
 /// What libvirt says of a domain, as values.
 namespace baton::sampling {

@@ -52,7 +52,7 @@ Result<std::int64_t> newest_event(sqlite::Database& database) {
 
 /// The number of the last event that may go; 0: none. Looks at one more than it takes.
 Result<std::int64_t> last_old_event(sqlite::Database& database, const Bounds& bounds) {
-    const auto newest = newest_event(database);
+    auto newest = newest_event(database);
     if (!newest)
         return newest;
     // Numbers are given without a hole: the newest so many are those after this one.

@@ -31,6 +31,7 @@ struct Options {
 
 std::vector<Mebibytes> sizes_of(const Options& options) {
     std::vector<Mebibytes> sizes;
+    sizes.reserve(options.sizes.size());
     for (const std::string& text : options.sizes)
         sizes.push_back(value_or_fail(parse_mebibytes(text)));
     return sizes;

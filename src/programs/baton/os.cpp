@@ -94,7 +94,8 @@ std::string recipes_folder(const Options& options) {
     if (!options.recipes.empty())
         return options.recipes;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing of ours changes the environment
-    if (const char* given = std::getenv("BATON_RECIPES"); given != nullptr)
+    if (const char* given = std::getenv("BATON_RECIPES"); // NOLINT(concurrency-mt-unsafe)
+        given != nullptr)
         return given;
     return (own_folder().parent_path() / "share/baton/recipes").string();
 }

@@ -125,7 +125,7 @@ std::string bytes_field(const json::object& object, std::string_view path) {
 }
 
 std::string time_field(const json::object& object, std::string_view path) {
-    const std::string text = field(object, path);
+    std::string text = field(object, path);
     if (text.size() < 19 || text[10] != 'T')
         return text;
     return text.substr(0, 10) + " " + text.substr(11, 8) + " UTC";

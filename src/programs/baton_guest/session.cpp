@@ -79,7 +79,7 @@ Result<pid_t> Session::fork_inside(const std::function<void()>& program) const {
     if (child == 0) {
         sigset_t none;
         ::sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
         program();
         ::_exit(127);
     }

@@ -85,7 +85,7 @@ Result<void> XScreen::open() {
     if (server_ == 0) {
         sigset_t none;
         ::sigemptyset(&none);
-        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
         ::setsid();
         if (for_server.get() == 3)
             ::fcntl(3, F_SETFD, 0);

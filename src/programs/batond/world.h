@@ -35,7 +35,8 @@ class World {
     virtual net::OnWebSocket on_websocket() { return {}; }
 
     /// What hosts' monitors read is told, on the loop. Before begin().
-    virtual void on_reading(std::function<void(monitor::Reading)>) {}
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): who overrides it keeps it
+    virtual void on_reading(std::function<void(monitor::Reading)> /*told*/) {}
 
     /// What hosts do about their CPU shares is told, on the loop. Before begin().
     virtual void on_cpu_shares(std::function<void(const HostId&, const CpuSharesTold&)>) {}
