@@ -33,9 +33,9 @@ bool is_fault(const Error& error) {
     return error.code != Errc::not_found && error.code != Errc::invalid_argument;
 }
 
-std::string word(const net::Request& request, const char* name, std::string otherwise = {}) {
+std::string word(const net::Request& request, const char* name, std::string_view otherwise = {}) {
     const auto found = request.query.find(name);
-    return found == request.query.end() ? std::move(otherwise) : found->second;
+    return found == request.query.end() ? std::string(otherwise) : found->second;
 }
 
 class HistoryRoutes {

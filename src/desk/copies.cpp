@@ -206,7 +206,7 @@ Result<Header> restore_snapshot(const std::string& image, const std::string& nam
     if (snapshot->header().id != desk->header().id)
         return fail(Errc::conflict, snapshot->path() + " is a snapshot of another desk",
                     "see those of this one: baton desk show " + image);
-    const auto header = settled(desk->header(), snapshot->header());
+    auto header = settled(desk->header(), snapshot->header());
     BATON_TRY(put_in_place(*snapshot, image, header));
     return header;
 }
@@ -274,7 +274,7 @@ Result<Header> mark_checked_out(const std::string& image, const std::string& jou
 }
 
 Result<void> may_come_back(const Header& copy, const Header& home) {
-    const auto refuse = [](std::string why) {
+    const auto refuse = [](const std::string& why) {
         return fail(Errc::conflict, "this copy cannot come back: " + why,
                     "nothing is merged; keep it under another name, or copy files out of it with "
                     "baton-play");
@@ -317,7 +317,7 @@ Result<Header> check_in(const std::string& copy, const std::string& image,
                     "the copy " + copy + " is damaged" +
                         (report->findings.empty() ? "" : ": " + report->findings.front()),
                     "mend it first: baton desk check --repair " + copy);
-    const auto header = settled(home->header(), came->header());
+    auto header = settled(home->header(), came->header());
     BATON_TRY(put_in_place(*came, image, header));
     // the desk is home; that this one stays behind is for who opens it by mistake
     auto behind = came->header();
