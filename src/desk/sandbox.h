@@ -15,7 +15,7 @@ struct SandboxOrder {
     /// The program and its arguments; the word `image_in_sandbox` (also as a prefix) stands for the
     /// image.
     std::vector<std::string> words;
-    std::string image;     ///< path
+    std::string image; ///< path
     /// A program of Baton's own that is in `words` as `program_in_sandbox`: its path. May be empty.
     std::string program{};
     bool writable = false; ///< the image may be written (a repair)

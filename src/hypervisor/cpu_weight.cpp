@@ -2,9 +2,10 @@
 
 #include "hypervisor/libvirt_handles.h"
 
+#include <libvirt/virterror.h>
+
 #include <algorithm>
 #include <array>
-#include <libvirt/virterror.h>
 #include <string>
 #include <unistd.h>
 

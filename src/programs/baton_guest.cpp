@@ -79,8 +79,8 @@ Fd open_signals() {
     for (const int signal : {SIGCHLD, SIGTERM, SIGINT})
         ::sigaddset(&set, signal);
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr); // NOLINT(concurrency-mt-unsafe)
-    ::signal(SIGPIPE, SIG_IGN);              // NOLINT(concurrency-mt-unsafe): there is one thread
-    ::signal(SIGHUP, SIG_IGN);               // NOLINT(concurrency-mt-unsafe)
+    ::signal(SIGPIPE, SIG_IGN); // NOLINT(concurrency-mt-unsafe): there is one thread
+    ::signal(SIGHUP, SIG_IGN);  // NOLINT(concurrency-mt-unsafe)
     return Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 

@@ -410,9 +410,10 @@ void add_plan(CLI::App& app) {
     plan->add_option("--policy", options->policies,
                      "paper, lazy or advised (default: paper; with --compare: all of them)")
         ->delimiter(',');
-    plan->add_option("--trace", options->trace,
-                     "Instead of --users, a file of lines '+ NAME' (joins), '- NAME' (leaves) and '@ "
-                     "HOST LOAD' (idle, usual, busy, swamped); '-' reads standard input");
+    plan->add_option(
+        "--trace", options->trace,
+        "Instead of --users, a file of lines '+ NAME' (joins), '- NAME' (leaves) and '@ "
+        "HOST LOAD' (idle, usual, busy, swamped); '-' reads standard input");
     plan->add_flag("--grow", options->grow,
                    "With --trace: after a leave, everybody agrees to grow back at once");
     plan->add_option("--margin", options->margin,
