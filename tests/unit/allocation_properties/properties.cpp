@@ -324,6 +324,7 @@ RC_GTEST_PROP(AllocationProperties, WhenEverybodyHasLeftAllIsAsNew, ()) {
     while (used.sessions() > 0)
         used.leave(0);
     used.forget_loads();
+    used.set_floor(0, fleet.settings.levels); // who comes next needs nothing either
     World fresh(fleet, policy);
     const auto blocks = [](World& world) {
         while (world.join())
