@@ -1,6 +1,7 @@
 #include "deskserver/storage_daemon.h"
 
 #include "desk/header.h"
+#include "process/exec.h"
 #include "process/run.h"
 
 #include <boost/json/array.hpp>
@@ -37,10 +38,7 @@ struct Launch {
 
     [[noreturn]] void go() const {
         ::setsid(); // a Ctrl-C at our terminal is not meant for it
-        sigset_t none;
-        sigemptyset(&none);
-        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-        ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork()
+        process::reset_signals();
         // libraries open sockets without the flag: a storage daemon that held one of ours would
         // keep a connection alive that died with us
         ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
@@ -68,11 +66,7 @@ Result<pid_t> spawn(const std::string& program, const std::vector<std::string>& 
         return fail_errno(errno, "cannot make a pipe");
     const process::Descriptor read_end(ends[0]);
     process::Descriptor write_end(ends[1]);
-    std::vector<char*> pointers;
-    pointers.reserve(words.size() + 1);
-    for (const auto& word : words)
-        pointers.push_back(const_cast<char*>(word.c_str()));
-    pointers.push_back(nullptr);
+    auto pointers = process::exec_pointers(words);
     const Launch launch{program.c_str(), pointers.data(), nbd, monitor, input.get(),
                         log.get(),       write_end.get()};
     const pid_t pid = ::fork();

@@ -2,6 +2,7 @@
 
 #include "player/loop.h"
 #include "player/mounts.h"
+#include "process/exec.h"
 
 #include <array>
 #include <cerrno>
@@ -45,10 +46,7 @@ struct Launch {
             ::mount("none", covered, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") != 0)
             ::_exit(127);
         const int file = ::open(place, O_CREAT | O_WRONLY | O_CLOEXEC, 0400);
-        sigset_t none;
-        sigemptyset(&none);
-        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-        ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
+        process::reset_signals();
         const int nothing = ::open("/dev/null", O_RDWR);
         ::dup2(nothing, 0);
         ::dup2(nothing, 1);
@@ -115,10 +113,9 @@ Result<Export> start_export(const Descriptor& disk, const std::string& id,
     const Descriptor reading(said[0]);
     Descriptor writing(said[1]);
     const auto command = export_command(disk_place, monitor_place, place);
-    Launch launch{program->c_str(), {}, disk.get(), theirs.get(), writing.get(), ::getpid()};
-    for (const auto& word : command.words)
-        launch.words.push_back(const_cast<char*>(word.c_str()));
-    launch.words.push_back(nullptr);
+    Launch launch{program->c_str(), process::exec_pointers(command.words),
+                  disk.get(),       theirs.get(),
+                  writing.get(),    ::getpid()};
     Export result;
     result.pid = ::fork();
     if (result.pid < 0)

@@ -4,6 +4,7 @@
 #include "player/program.h"
 #include "player/services.h"
 #include "player/session_bus.h"
+#include "process/exec.h"
 
 #include <boost/json.hpp>
 
@@ -48,15 +49,6 @@ Result<Terminal> make_terminal(const Program& program, const Account& account) {
     return terminal;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-    std::vector<char*> result;
-    result.reserve(texts.size() + 1);
-    for (auto& text : texts)
-        result.push_back(text.data());
-    result.push_back(nullptr);
-    return result;
-}
-
 /// Between fork and exec.
 struct Launch {
     const Account& account;
@@ -75,18 +67,15 @@ struct Launch {
         for (int i = 0; i < 3; ++i)
             ::dup2(files.at(static_cast<std::size_t>(i)), i);
         ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-        sigset_t none;
-        sigemptyset(&none);
-        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-        ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
+        process::reset_signals();
         std::vector<gid_t> groups(account.groups.begin(), account.groups.end());
         if (::setgroups(groups.size(), groups.data()) == 0 &&
             ::setresgid(account.gid, account.gid, account.gid) == 0 &&
             ::setresuid(account.uid, account.uid, account.uid) == 0) {
             if (::chdir(folder.c_str()) != 0 && ::chdir("/") != 0)
                 ::_exit(127);
-            auto argument_pointers = pointers(words);
-            auto environment_pointers = pointers(environment);
+            auto argument_pointers = process::exec_pointers(words);
+            auto environment_pointers = process::exec_pointers(environment);
             ::execve(program.c_str(), argument_pointers.data(), environment_pointers.data());
         }
         const int reason = errno;

@@ -1,6 +1,7 @@
 #include "player/services.h"
 
 #include "player/mounts.h"
+#include "process/exec.h"
 
 #include <toml++/toml.h>
 
@@ -175,15 +176,9 @@ void Keeper::become(const Service& service) {
         std::erase_if(environment, [&](const auto& line) { return line.starts_with(name + "="); });
         environment.push_back(name + "=" + value);
     }
-    auto words = service.command;
-    std::vector<char*> word_pointers;
-    std::vector<char*> environment_pointers;
-    for (auto& word : words)
-        word_pointers.push_back(word.data());
-    for (auto& line : environment)
-        environment_pointers.push_back(line.data());
-    word_pointers.push_back(nullptr);
-    environment_pointers.push_back(nullptr);
+    const auto& words = service.command;
+    const auto word_pointers = process::exec_pointers(words);
+    const auto environment_pointers = process::exec_pointers(environment);
     const auto folder = service.folder.empty() ? account_.home : service.folder;
     std::string why = "cannot go into " + folder;
     if (::chdir(folder.c_str()) == 0) {

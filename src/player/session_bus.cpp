@@ -1,5 +1,7 @@
 #include "player/session_bus.h"
 
+#include "process/exec.h"
+
 #include <csignal>
 #include <fcntl.h>
 #include <grp.h>
@@ -17,10 +19,7 @@ constexpr int first_passed = 3; // sd_listen_fds(3)
 } // namespace
 
 void become(const Account& account) {
-    sigset_t none;
-    sigemptyset(&none);
-    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-    ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
+    process::reset_signals();
     const std::vector<gid_t> groups(account.groups.begin(), account.groups.end());
     if (::setgroups(groups.size(), groups.data()) != 0 ||
         ::setresgid(account.gid, account.gid, account.gid) != 0 ||
@@ -65,18 +64,11 @@ void SessionBus::start() {
     environment.push_back("LISTEN_FDS=1");
     environment.push_back("LISTEN_PID=" + std::to_string(::getpid()));
     environment.push_back("DBUS_SESSION_BUS_ADDRESS=" + address());
-    std::vector<char*> pointers;
-    for (auto& line : environment)
-        pointers.push_back(line.data());
-    pointers.push_back(nullptr);
-    std::vector<std::string> words{"dbus-daemon", "--session", "--address=systemd:", "--nofork",
-                                   "--nopidfile"};
-    std::vector<char*> word_pointers;
-    for (auto& word : words)
-        word_pointers.push_back(word.data());
-    word_pointers.push_back(nullptr);
+    const std::vector<std::string> words{"dbus-daemon", "--session",
+                                         "--address=systemd:", "--nofork", "--nopidfile"};
     if (::chdir("/") == 0)
-        ::execve(program_.c_str(), word_pointers.data(), pointers.data());
+        ::execve(program_.c_str(), process::exec_pointers(words).data(),
+                 process::exec_pointers(environment).data());
     ::_exit(127);
 }
 

@@ -1,5 +1,7 @@
 #include "player/user_network.h"
 
+#include "process/exec.h"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -48,12 +50,9 @@ struct Launch {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != parent)
             ::_exit(127);
-        sigset_t none;
-        sigemptyset(&none);
-        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
         // pasta takes the ignored signal that it inherits for an error of its own: "Couldn't
         // install signal handlers"
-        ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
+        process::reset_signals();
         const int nothing = ::open("/dev/null", O_RDWR);
         ::dup2(nothing, 0);
         ::dup2(nothing, 1);
@@ -127,11 +126,10 @@ Result<UserNetwork> UserNetwork::start(const process::Command& command, pid_t in
     auto said = make_pipe();
     if (!users.open() || !network.open() || !ready || !said)
         return fail_errno(errno, "cannot start the network of the desk");
-    Launch launch{program->c_str(),  {},        users.get(), network.get(), ready->write.get(),
-                  said->write.get(), ::getpid()};
-    for (const auto& word : command.words)
-        launch.words.push_back(const_cast<char*>(word.c_str()));
-    launch.words.push_back(nullptr);
+    Launch launch{program->c_str(),   process::exec_pointers(command.words),
+                  users.get(),        network.get(),
+                  ready->write.get(), said->write.get(),
+                  ::getpid()};
     const pid_t pid = ::fork();
     if (pid < 0)
         return fail_errno(errno, "cannot start the network of the desk");

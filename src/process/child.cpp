@@ -1,5 +1,7 @@
 #include "process/child.h"
 
+#include "process/exec.h"
+
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
@@ -30,15 +32,6 @@ void make_nonblocking(const Descriptor& fd) {
     ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-    std::vector<char*> result;
-    result.reserve(texts.size() + 1);
-    for (const auto& text : texts)
-        result.push_back(const_cast<char*>(text.c_str()));
-    result.push_back(nullptr);
-    return result;
-}
-
 std::vector<std::string> environment_with(const std::vector<std::string>& added) {
     std::vector<std::string> all = added;
     for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -66,10 +59,7 @@ struct Launch {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() != parent) // it died before the line above
             ::_exit(127);
-        sigset_t none;
-        sigemptyset(&none);
-        ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-        ::signal(SIGPIPE, SIG_DFL); // NOLINT(concurrency-mt-unsafe): one thread after fork
+        reset_signals();
         ::dup2(input, 0);
         ::dup2(output, 1);
         ::dup2(error, 2);
@@ -99,8 +89,8 @@ Result<Child> Child::start(const std::string& program, const std::vector<std::st
         if (!*pipe)
             return tl::unexpected(pipe->error());
     const auto all_environment = environment_with(environment);
-    auto argument_pointers = pointers(words);
-    auto environment_pointers = pointers(all_environment);
+    auto argument_pointers = exec_pointers(words);
+    auto environment_pointers = exec_pointers(all_environment);
     const Launch launch{
         program.c_str(),  argument_pointers.data(), environment_pointers.data(), in->read.get(),
         out->write.get(), err->write.get(),         report->write.get(),         ::getpid()};
