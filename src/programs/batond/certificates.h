@@ -2,6 +2,7 @@
 
 #include "handoff/ports.h"
 #include "net/pki.h"
+#include "programs/batond/housekeeping.h"
 #include "store/store.h"
 
 #include <chrono>
@@ -25,12 +26,7 @@ struct SiteCertificate {
 /// Thread rules: everything on the clock's executor, or before it runs.
 class CertificateKeeper {
   public:
-    struct Doors {
-        store::Store& store;
-        handoff::Clock& clock;
-        std::function<void()> events_grew;
-        std::function<void(const Error&)> log;
-    };
+    using Doors = HousekeepingDoors;
 
     /// A host's certificate is warned of when it has less life left than this.
     static constexpr std::chrono::hours warned_before = net::certificate_renewal;

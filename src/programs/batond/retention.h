@@ -1,6 +1,7 @@
 #pragma once
 
 #include "handoff/ports.h"
+#include "programs/batond/housekeeping.h"
 #include "store/store.h"
 
 #include <chrono>
@@ -27,12 +28,7 @@ struct Retention {
 /// Thread rules: everything on the clock's executor, or before it runs.
 class Historian {
   public:
-    struct Doors {
-        store::Store& store;
-        handoff::Clock& clock;
-        std::function<void()> events_grew;
-        std::function<void(const Error&)> log;
-    };
+    using Doors = HousekeepingDoors;
 
     Historian(Doors doors, Retention retention);
 
