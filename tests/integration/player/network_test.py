@@ -4,14 +4,12 @@ namespace made here, so that nothing of it leaves this test.
 
     tests/integration/player/network_test.py      as root; BATON_BUILD: the build folder
 """
-import os
 import subprocess
-import sys
 import time
 import unittest
 import urllib.request
 
-from playing import PLAY, PlayerTest, loops_of, wait_until
+from playing import PLAY, PlayerTest, in_own_network, loops_of, wait_until
 
 
 class Network(PlayerTest):
@@ -74,11 +72,5 @@ class Network(PlayerTest):
 
 
 if __name__ == "__main__":
-    if os.environ.get("BATON_OWN_NETWORK") != "1":
-        os.environ["BATON_OWN_NETWORK"] = "1"
-        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
-    for words in (["link", "set", "lo", "up"], ["link", "add", "veth0", "type", "veth", "peer", "name", "veth1"],
-                  ["link", "set", "veth0", "up"], ["link", "set", "veth1", "up"],
-                  ["addr", "add", "10.77.0.1/24", "dev", "veth0"], ["route", "add", "default", "via", "10.77.0.2"]):
-        subprocess.run(["ip", *words], check=True)
+    in_own_network()
     unittest.main()

@@ -87,3 +87,14 @@ def loops_of(desk):
 
 def digest(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def in_own_network():
+    """The program begins again in a network namespace of its own that has a way out of it which leads nowhere."""
+    if os.environ.get("BATON_OWN_NETWORK") != "1":
+        os.environ["BATON_OWN_NETWORK"] = "1"
+        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
+    for words in (["link", "set", "lo", "up"], ["link", "add", "veth0", "type", "veth", "peer", "name", "veth1"],
+                  ["link", "set", "veth0", "up"], ["link", "set", "veth1", "up"],
+                  ["addr", "add", "10.77.0.1/24", "dev", "veth0"], ["route", "add", "default", "via", "10.77.0.2"]):
+        subprocess.run(["ip", *words], check=True)

@@ -4,13 +4,11 @@ same on the same port.
 
     tests/integration/player/services_test.py      as root; BATON_BUILD: the build folder
 """
-import os
 import subprocess
-import sys
 import unittest
 import urllib.request
 
-from playing import PLAY, PlayerTest, wait_until
+from playing import PLAY, PlayerTest, in_own_network, wait_until
 
 FOLDER = "/home/kim/.config/baton/services"
 LOGS = "/home/kim/.local/state/baton/services"
@@ -93,11 +91,5 @@ class Services(PlayerTest):
 
 
 if __name__ == "__main__":
-    if os.environ.get("BATON_OWN_NETWORK") != "1":
-        os.environ["BATON_OWN_NETWORK"] = "1"
-        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
-    for words in (["link", "set", "lo", "up"], ["link", "add", "veth0", "type", "veth", "peer", "name", "veth1"],
-                  ["link", "set", "veth0", "up"], ["link", "set", "veth1", "up"],
-                  ["addr", "add", "10.77.0.1/24", "dev", "veth0"], ["route", "add", "default", "via", "10.77.0.2"]):
-        subprocess.run(["ip", *words], check=True)
+    in_own_network()
     unittest.main()
