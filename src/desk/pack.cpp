@@ -19,7 +19,7 @@ namespace baton::desk {
 namespace {
 
 // docs/formats/desk-pack.md
-constexpr std::string_view magic = "BATONPCK";
+constexpr std::string_view pack_magic = "BATONPCK";
 constexpr std::uint32_t version = 1;
 constexpr std::size_t hash_bytes = 32;
 constexpr int compression_level = 3;
@@ -151,7 +151,7 @@ class Reader {
 Result<Header> read_packed_header(Reader& reader) {
     std::array<std::uint8_t, 16 + slot_bytes> start{};
     BATON_TRY(reader.get(start));
-    if (!std::equal(magic.begin(), magic.end(), start.begin()))
+    if (!std::equal(pack_magic.begin(), pack_magic.end(), start.begin()))
         return reader.damaged("it holds something else than a desk");
     if (const auto its = number<std::uint32_t>(std::span(start).subspan(8)); its != version)
         return fail(Errc::unsupported, "this packed desk is of version " + std::to_string(its),
@@ -233,7 +233,7 @@ Result<Copied> pack(const std::string& image, const std::string& to) {
     if (!slot)
         return tl::unexpected(slot.error());
     Writer writer(file->fd(), to);
-    std::vector<std::uint8_t> record(magic.begin(), magic.end());
+    std::vector<std::uint8_t> record(pack_magic.begin(), pack_magic.end());
     append(record, version);
     append(record, std::uint32_t{0});
     record.insert(record.end(), slot->begin(), slot->end());

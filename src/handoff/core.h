@@ -35,6 +35,10 @@ class Outcomes;
 
 using Built = Result<std::optional<store::Change>>;
 
+/// A viewer reconnects after a handoff, and a person after a pause: a screen's password has to
+/// last.
+inline constexpr std::chrono::minutes password_must_last{10};
+
 class Core {
   public:
     Core(store::Store& store_in, Fleet& fleet_in, DeskServer& desks_in, Path& path_in,

@@ -19,12 +19,7 @@ using store::MoveRow;
 using store::SessionPhase;
 using store::SessionRow;
 
-namespace {
-
-/// A viewer reconnects after a handoff, and a person after a pause: the password has to last.
-constexpr std::chrono::minutes password_must_last{10};
-
-} // namespace
+namespace {} // namespace
 
 SessionView Doors::view(const SessionRow& row) const {
     SessionView view;

@@ -23,8 +23,6 @@ namespace {
 /// Attempts of one step before it counts as failed; with Core::backoff about half a minute.
 constexpr unsigned step_attempts = 8;
 
-constexpr std::chrono::minutes password_must_last{10};
-
 } // namespace
 
 void Mover::wait_for_memory(const MoveRow& move) {

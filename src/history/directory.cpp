@@ -6,14 +6,10 @@ namespace baton::history {
 namespace {
 
 constexpr std::string_view gone = "gone";
-constexpr Seconds hour = 3600;
+constexpr Seconds seconds_per_hour = 3600;
 
 std::string key_of(const Subject& subject) {
     return (subject.kind == Kind::host ? "h" : "d") + subject.key;
-}
-
-Seconds seconds_of(WallTime time) {
-    return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }
 
 Subject host_of(const monitor::Reading& reading) {
@@ -131,7 +127,7 @@ Result<std::int64_t> Directory::insert(Sql& sql, const Subject& wanted) {
                       {Value{static_cast<std::int64_t>(wanted.kind)}, Value{wanted.key},
                        Value{wanted.name}, Value{wanted.host}, Value{wanted.handle},
                        Value{wanted.state}, Value{wanted.first_seen}, Value{wanted.last_seen},
-                       Value{wanted.first_seen / hour}}));
+                       Value{wanted.first_seen / seconds_per_hour}}));
     std::int64_t id = 0;
     BATON_TRY(sql.run("SELECT id FROM subject WHERE kind = ? AND identity = ?",
                       {Value{static_cast<std::int64_t>(wanted.kind)}, Value{wanted.key}},
@@ -151,7 +147,7 @@ Result<void> Directory::write(Sql& sql, const Subject& wanted, const std::string
         Known known;
         known.subject = wanted;
         known.subject.id = *id;
-        known.rolled = wanted.first_seen / hour;
+        known.rolled = wanted.first_seen / seconds_per_hour;
         ids_[key_of(wanted)] = *id;
         known_[*id] = std::move(known);
     }

@@ -12,10 +12,6 @@ constexpr std::size_t most_in_a_commit = 20'000;
 /// Of a waiting reading, beside its rows.
 constexpr std::size_t overhead_bytes = 128;
 
-Seconds seconds_of(WallTime time) {
-    return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
 /// Who, without what was measured.
 monitor::Reading identities_of(const monitor::Reading& reading) {
     monitor::Reading who;

@@ -20,6 +20,10 @@ namespace baton::history {
 
 using Seconds = std::int64_t; ///< since 1970-01-01 UTC
 
+inline Seconds seconds_of(WallTime time) {
+    return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
+
 enum class Kind : std::uint8_t { host, desktop };
 
 /// A host or a desktop that samples are of.

@@ -3,6 +3,7 @@
 #include "hostlink/operation.h"
 #include "hostlink/protocol.h"
 #include "hostlink/shares.h"
+#include "model/overloaded.h"
 #include "net/digest.h"
 
 #include <boost/json/parse.hpp>
@@ -22,11 +23,6 @@ using hypervisor::ConnectionChanged;
 using hypervisor::Event;
 using hypervisor::GuestSaid;
 using hypervisor::Stopped;
-
-template <class... Ts>
-struct Overloaded : Ts... {
-    using Ts::operator()...;
-};
 
 /// What is remembered of a desktop while it runs.
 struct Known {

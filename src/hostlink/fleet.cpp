@@ -1,6 +1,7 @@
 #include "hostlink/fleet.h"
 
 #include "hostlink/protocol.h"
+#include "model/overloaded.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -12,11 +13,6 @@
 namespace baton::hostlink {
 
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-    using Ts::operator()...;
-};
 
 using Outcome = std::function<void(Result<boost::json::object>)>;
 

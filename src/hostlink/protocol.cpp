@@ -1,6 +1,7 @@
 #include "hostlink/protocol.h"
 
 #include "hostlink/protocol_fields.h"
+#include "model/overloaded.h"
 #include "monitor/codec.h"
 #include "net/json.h"
 
@@ -12,11 +13,6 @@ namespace json = boost::json;
 using net::Fields;
 
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-    using Ts::operator()...;
-};
 
 // ---- calls --------------------------------------------------------------------------------------
 

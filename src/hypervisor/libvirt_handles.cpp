@@ -12,7 +12,7 @@ namespace baton::hypervisor {
 
 namespace {
 
-struct Known {
+struct KnownText {
     std::string_view text;
     Errc code;
     std::string_view hint;
@@ -20,24 +20,27 @@ struct Known {
 
 // What only the text tells: QEMU's own words, passed on by libvirt as an internal error.
 constexpr std::array known_texts{
-    Known{"No space left on device", Errc::full, "make room on the host's disk"},
-    Known{"Cannot allocate memory", Errc::full,
-          "the host has not enough free memory for this desktop"},
-    Known{"unused port in range", Errc::busy,
-          "all of libvirt's screen ports are taken; widen remote_display_port_max in qemu.conf"},
-    Known{"already exists with uuid", Errc::already_exists,
-          "a domain that is not ours has this name; rename it"},
-    Known{"export not available", Errc::not_found,
-          "the desk server has no such export: the desk may have been leased to another desktop"},
-    Known{"Address already in use", Errc::busy, "another program listens there; end it"},
-    Known{"Cannot assign requested address", Errc::invalid_argument,
-          "this host has no such address: correct the screen address in its configuration"},
-    Known{"Connection refused", Errc::unavailable, "nothing listens there"},
-    Known{"No route to host", Errc::unavailable, "check the network between the two"},
-    Known{"No such file or directory", Errc::not_found, "a file that the desktop needs is missing"},
-    Known{"Permission denied", Errc::forbidden,
-          "the user that libvirt runs QEMU as must be able to read it"},
-    Known{"already in the process of unplug", Errc::busy, ""},
+    KnownText{"No space left on device", Errc::full, "make room on the host's disk"},
+    KnownText{"Cannot allocate memory", Errc::full,
+              "the host has not enough free memory for this desktop"},
+    KnownText{
+        "unused port in range", Errc::busy,
+        "all of libvirt's screen ports are taken; widen remote_display_port_max in qemu.conf"},
+    KnownText{"already exists with uuid", Errc::already_exists,
+              "a domain that is not ours has this name; rename it"},
+    KnownText{
+        "export not available", Errc::not_found,
+        "the desk server has no such export: the desk may have been leased to another desktop"},
+    KnownText{"Address already in use", Errc::busy, "another program listens there; end it"},
+    KnownText{"Cannot assign requested address", Errc::invalid_argument,
+              "this host has no such address: correct the screen address in its configuration"},
+    KnownText{"Connection refused", Errc::unavailable, "nothing listens there"},
+    KnownText{"No route to host", Errc::unavailable, "check the network between the two"},
+    KnownText{"No such file or directory", Errc::not_found,
+              "a file that the desktop needs is missing"},
+    KnownText{"Permission denied", Errc::forbidden,
+              "the user that libvirt runs QEMU as must be able to read it"},
+    KnownText{"already in the process of unplug", Errc::busy, ""},
 };
 
 Errc code_of(int code) {
@@ -124,7 +127,7 @@ Error libvirt_error(std::string_view doing, int code, int domain, std::string_vi
         error.hint = "is libvirtd running? see: virsh version";
         return error;
     }
-    for (const Known& known : known_texts) {
+    for (const KnownText& known : known_texts) {
         if (message.find(known.text) == std::string_view::npos)
             continue;
         error.code = known.code;

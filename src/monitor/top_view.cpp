@@ -52,7 +52,7 @@ Value either(const Value& a, const Value& b) {
     return a ? a : b;
 }
 
-Value sum(const Value& a, const Value& b) {
+Value sum_of_known(const Value& a, const Value& b) {
     if (!a && !b)
         return std::nullopt;
     return a.value_or(0) + b.value_or(0);
@@ -78,7 +78,7 @@ Value cpu_of(const DesktopRates& rates) {
 }
 
 Value network_of(const DesktopRates& rates) {
-    return sum(rates.receive.l2_bits_per_second, rates.transmit.l2_bits_per_second);
+    return sum_of_known(rates.receive.l2_bits_per_second, rates.transmit.l2_bits_per_second);
 }
 
 Value given_of(const DesktopReading& desktop) {

@@ -1,5 +1,7 @@
 #include "net/listen.h"
 
+#include "net/descriptor.h"
+
 #include <fmt/format.h>
 
 #include <arpa/inet.h>
@@ -18,26 +20,6 @@
 namespace baton::net {
 
 namespace {
-
-class Descriptor {
-  public:
-    explicit Descriptor(int value) : value_(value) {}
-
-    ~Descriptor() {
-        if (value_ >= 0)
-            ::close(value_);
-    }
-
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    [[nodiscard]] int get() const { return value_; }
-
-    int release() { return std::exchange(value_, -1); }
-
-  private:
-    int value_;
-};
 
 /// The inode of the socket that listens at this port, from /proc/net/tcp or tcp6; "" = none.
 std::string listening_inode(const char* table, std::uint16_t port) {

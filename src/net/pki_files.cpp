@@ -1,3 +1,4 @@
+#include "net/descriptor.h"
 #include "net/digest.h"
 #include "net/pki.h"
 
@@ -13,24 +14,6 @@ namespace baton::net {
 namespace {
 
 constexpr std::int64_t small_file_limit = 1024 * 1024;
-
-class Descriptor {
-  public:
-    explicit Descriptor(int value) : value_(value) {}
-
-    ~Descriptor() {
-        if (value_ >= 0)
-            ::close(value_);
-    }
-
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    [[nodiscard]] int get() const { return value_; }
-
-  private:
-    int value_;
-};
 
 Result<void> write_all(int descriptor, const std::string& content, const std::string& path) {
     std::size_t written = 0;

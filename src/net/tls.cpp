@@ -19,7 +19,6 @@ namespace ssl = boost::asio::ssl;
 
 namespace {
 
-using X509Ptr = std::unique_ptr<X509, decltype(&X509_free)>;
 using StorePtr = std::unique_ptr<X509_STORE, decltype(&X509_STORE_free)>;
 using StoreContextPtr = std::unique_ptr<X509_STORE_CTX, decltype(&X509_STORE_CTX_free)>;
 
@@ -280,7 +279,8 @@ Error handshake_error(SSL* ssl, const boost::system::error_code& error, const st
 }
 
 void read_certificate(SSL* ssl, Peer& peer) {
-    const X509Ptr certificate(SSL_get1_peer_certificate(ssl), &X509_free);
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(ssl),
+                                                                  &X509_free);
     if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK)
         return;
     peer.certificate_name = certificate_common_name(certificate.get());

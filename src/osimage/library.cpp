@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t longest_manifest = 262'144;
 constexpr std::string_view staging_prefix = ".new-";
 constexpr std::string_view removed_prefix = ".removed-";
 
@@ -27,14 +26,6 @@ std::int64_t total_of(const Manifest& manifest) {
     for (const auto& file : manifest.files)
         total += file.size_bytes;
     return total;
-}
-
-std::optional<std::uint64_t> as_number(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (wrong != std::errc() || end != text.data() + text.size())
-        return std::nullopt;
-    return number;
 }
 
 /// Reads all files and compares. `folder` may be a staging one.

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 namespace baton::osimage {
@@ -14,7 +15,6 @@ namespace json = boost::json;
 namespace {
 
 constexpr int format_version = 1;
-constexpr std::size_t longest_manifest = 262'144;
 
 tl::unexpected<Error> corrupt(const std::string& field, const std::string& wanted) {
     return fail(Errc::corrupt,
@@ -171,6 +171,14 @@ Result<Manifest> manifest_from_json(std::string_view text) {
         return tl::unexpected(files.error());
     manifest.files = std::move(*files);
     return manifest;
+}
+
+std::optional<std::uint64_t> as_number(std::string_view text) {
+    std::uint64_t number = 0;
+    const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (wrong != std::errc() || end != text.data() + text.size())
+        return std::nullopt;
+    return number;
 }
 
 } // namespace baton::osimage

@@ -4,7 +4,9 @@
 #include "model/types.h"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +15,9 @@
 /// with manifest.json, disk.qcow2 (mode 0444) and, for direct kernel boot, kernel and initrd;
 /// described in docs/formats/os-image.md.
 namespace baton::osimage {
+
+/// Bytes of a manifest.json, at most.
+inline constexpr std::size_t longest_manifest = 262'144;
 
 struct File {
     std::string name; ///< "disk.qcow2", "kernel", "initrd"
@@ -57,5 +62,8 @@ std::string to_json(const Manifest& manifest);
 /// Errc::corrupt with the field's name for anything that is missing or ill-typed, and for a digest
 /// that does not fit. Unknown fields are passed over (they are part of the digest all the same).
 Result<Manifest> manifest_from_json(std::string_view text);
+
+/// Of a version or a part of an id; none when it is not a whole number.
+std::optional<std::uint64_t> as_number(std::string_view text);
 
 } // namespace baton::osimage

@@ -22,14 +22,6 @@ namespace {
 
 constexpr std::size_t longest_counters = 262'144;
 
-std::optional<std::uint64_t> as_number(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (wrong != std::errc() || end != text.data() + text.size())
-        return std::nullopt;
-    return number;
-}
-
 /// With milliseconds: the newest of two images made in one second must still be told.
 std::string now_rfc3339() {
     timespec now{};

@@ -23,7 +23,6 @@ namespace baton::player {
 
 namespace {
 
-constexpr std::chrono::milliseconds player_deadline{120'000};
 constexpr std::uint64_t plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 /// Where layers and desk are attached while overlays are made from them; gone afterwards.
 const std::string stage = ".stage";

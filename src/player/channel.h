@@ -15,6 +15,10 @@ namespace baton::player {
 
 using process::Descriptor;
 
+/// How long either end waits for the other's next words: setting up takes milliseconds, a sick disk
+/// longer.
+inline constexpr std::chrono::milliseconds player_deadline{120'000};
+
 struct Message {
     boost::json::object words;
     std::vector<process::Descriptor> files;

@@ -29,8 +29,6 @@ namespace baton::player {
 
 namespace {
 
-constexpr std::chrono::milliseconds player_deadline{120'000};
-
 /// Nothing of the PC's stays open in the copy but its end of the channel.
 Result<Channel> keep_channel_alone(const Channel& channel) {
     constexpr int place = 3;

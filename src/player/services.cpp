@@ -26,9 +26,10 @@ constexpr std::chrono::minutes counted{1};
 constexpr off_t largest_log = 1024 * 1024;
 
 /// The keys of one file; the first fault counts.
-class Reader {
+class ServiceReader {
   public:
-    Reader(const toml::table& table, std::string file) : table_(table), file_(std::move(file)) {}
+    ServiceReader(const toml::table& table, std::string file)
+        : table_(table), file_(std::move(file)) {}
 
     std::vector<std::string> command() {
         std::vector<std::string> words;
@@ -237,7 +238,7 @@ Result<Service> parse_service(std::string_view text, const std::string& name) {
     const auto file = name + ".toml";
     try {
         const auto table = toml::parse(text, file);
-        Reader reader(table, file);
+        ServiceReader reader(table, file);
         Service service;
         service.name = name;
         reader.only({"command", "folder", "environment", "restart"});

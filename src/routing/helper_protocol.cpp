@@ -1,5 +1,7 @@
 #include "routing/helper_protocol.h"
 
+#include "model/overloaded.h"
+
 #include <boost/json.hpp>
 
 #include <optional>
@@ -9,13 +11,6 @@ namespace baton::routing {
 namespace json = boost::json;
 
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-    using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 tl::unexpected<Error> ill_formed(const std::string& why) {
     return fail(Errc::invalid_argument, "a request to baton-helper is ill-formed: " + why);

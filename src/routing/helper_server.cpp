@@ -1,5 +1,6 @@
 #include "routing/helper_server.h"
 
+#include "model/overloaded.h"
 #include "routing/helper_protocol.h"
 
 #include <algorithm>
@@ -22,13 +23,6 @@ constexpr std::size_t most_connections = 16;
 /// A client answers one probe in half a second at most (Linux: tcp_invalid_ratelimit), and a
 /// packet can be lost: asked again twice.
 constexpr std::array probe_again_after{40ms, 600ms};
-
-template <class... Ts>
-struct Overloaded : Ts... {
-    using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 class Helper {
   public:

@@ -3,9 +3,7 @@ baton_test(hypervisor_contract KIND integration ROOMS hypervisor process TIMEOUT
     WRAPPER "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --)
 set_tests_properties(hypervisor_contract PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
     ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
-baton_test(hypervisor_domain_test KIND unit ROOMS hypervisor LIBRARIES rapidcheck)
-baton_test(hypervisor_weight_test KIND unit ROOMS hypervisor)
-baton_test(hypervisor_simulated_test KIND unit ROOMS hypervisor LIBRARIES rapidcheck)
+baton_test(hypervisor_test KIND unit ROOMS hypervisor process LIBRARIES rapidcheck)
 baton_test(hypervisor_kvm_probe_test KIND integration ROOMS hypervisor process TIMEOUT 120)
 
 # What the libvirt adapter promises beyond the port
@@ -15,7 +13,6 @@ target_sources(hypervisor_libvirt PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration
 target_include_directories(hypervisor_libvirt PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
 set_tests_properties(hypervisor_libvirt PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
     ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
-baton_test(hypervisor_files_test KIND unit ROOMS hypervisor process)
 
 # The contract's main lines without privileges: qemu:///session
 add_test(NAME hypervisor_contract_session COMMAND "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --session --

@@ -1,6 +1,4 @@
-baton_test(osimage_test KIND unit ROOMS osimage)
-baton_test(osimage_sync_test KIND unit ROOMS osimage)
-baton_test(osimage_import_test KIND unit ROOMS osimage LIBRARIES rapidcheck)
+baton_test(osimage_test KIND unit ROOMS osimage LIBRARIES rapidcheck)
 baton_script_test(osimage_cli_test KIND integration COMMAND "${CMAKE_SOURCE_DIR}/tests/integration/osimage_cli_test")
 
 # Images for the tests that start real desktops: FIXTURES_REQUIRED tiny_image (or desktop_image), then BATON_IMAGES is

@@ -1,5 +1,4 @@
-baton_test(routing_test KIND unit ROOMS routing)
-baton_test(routing_helper_protocol_test KIND unit ROOMS routing LIBRARIES rapidcheck)
+baton_test(routing_test KIND unit ROOMS routing LIBRARIES rapidcheck)
 
 # on a real kernel, between network namespaces of its own
 baton_test(routing_network_test KIND integration ROOMS routing process

@@ -7,6 +7,9 @@
 
 namespace baton::testing {
 
+/// Where stories about readings begin: 2023-11-14T22:14:00Z, at the start of a minute.
+inline constexpr std::int64_t start = 1'700'000'040;
+
 /// A reading of a host with desktops that are as busy as their number and the second say: what
 /// comes back from a database can be computed again.
 inline monitor::Reading reading_at(std::int64_t second, int desktops,

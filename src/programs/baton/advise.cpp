@@ -19,7 +19,7 @@ namespace json = boost::json;
 namespace baton::cli {
 namespace {
 
-struct Options {
+struct AdviseOptions {
     SamplesOptions samples{
         .store = {}, .span = {.last = "30d", .until = {}, .every = {}}, .connection = {}};
     std::string session;
@@ -29,7 +29,7 @@ struct Options {
     bool as_json = false;
 };
 
-std::vector<Mebibytes> sizes_of(const Options& options) {
+std::vector<Mebibytes> sizes_of(const AdviseOptions& options) {
     std::vector<Mebibytes> sizes;
     sizes.reserve(options.sizes.size());
     for (const std::string& text : options.sizes)
@@ -37,7 +37,7 @@ std::vector<Mebibytes> sizes_of(const Options& options) {
     return sizes;
 }
 
-std::vector<monitor::CurvePoint> curve_of(const Options& options) {
+std::vector<monitor::CurvePoint> curve_of(const AdviseOptions& options) {
     if (options.curve.empty())
         return {};
     std::ifstream file(options.curve);
@@ -79,7 +79,8 @@ void print_table(const json::object& advice) {
 }
 
 /// By the controller, or out of the database that --store names.
-json::object advice_of(const Options& options, const std::vector<monitor::CurvePoint>& curve) {
+json::object advice_of(const AdviseOptions& options,
+                       const std::vector<monitor::CurvePoint>& curve) {
     history::AdviceWanted wanted;
     wanted.session = options.session;
     wanted.sizes = sizes_of(options);
@@ -125,7 +126,7 @@ void print_curve_choice(std::vector<monitor::CurvePoint> curve, double tolerance
                table.text(), to_string(chosen), 100 * (1 - tolerance));
 }
 
-void show(const Options& options) {
+void show(const AdviseOptions& options) {
     const auto curve = curve_of(options);
     // a curve alone is judged alone
     if (!curve.empty() && samples_place(options.samples).empty() &&
@@ -148,7 +149,7 @@ void show(const Options& options) {
 } // namespace
 
 void add_advise(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<AdviseOptions>();
     CLI::App* command = app.add_subcommand("advise", "How much memory each person needs, and why");
     add_samples_options(command, options->samples);
     command->add_option("--session", options->session, "Only this one");

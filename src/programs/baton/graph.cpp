@@ -16,7 +16,7 @@ namespace {
 
 using history::Metric;
 
-struct Options {
+struct GraphOptions {
     SamplesOptions samples{
         .store = {}, .span = {.last = "10m", .until = {}, .every = {}}, .connection = {}};
     std::string who;
@@ -147,7 +147,7 @@ int terminal_columns() {
     return 80;
 }
 
-void show(const Options& options) {
+void show(const GraphOptions& options) {
     const history::Span span = span_of(options.samples);
     const history::Series series = series_for(options.samples, options.who, span);
     const chart::Chart chart = chart_of(series, options.metric, span);
@@ -172,7 +172,7 @@ void show(const Options& options) {
 } // namespace
 
 void add_graph(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<GraphOptions>();
     CLI::App* command = app.add_subcommand("graph", "The same as a drawing, here or in a file");
     command->add_option("WHO", options->who, "A host, a session or a desktop")->required();
     command->add_option("--metric", options->metric, "cpu, memory, disk or net")

@@ -10,7 +10,7 @@ namespace {
 
 using history::Metric;
 
-struct Options {
+struct HistoryOptions {
     SamplesOptions samples;
     std::string who;
     bool csv = false;
@@ -42,7 +42,7 @@ void print_table(const history::Series& series) {
     fmt::print("{}\n{}", printable(series.title), table.text());
 }
 
-void show(const Options& options) {
+void show(const HistoryOptions& options) {
     const history::Series series =
         series_for(options.samples, options.who, span_of(options.samples));
     if (options.csv)
@@ -58,7 +58,7 @@ void show(const Options& options) {
 } // namespace
 
 void add_history(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<HistoryOptions>();
     CLI::App* command =
         app.add_subcommand("history", "What a host, a session or a desktop has used");
     command->add_option("WHO", options->who, "A host, a session or a desktop")->required();

@@ -12,7 +12,7 @@ namespace baton::cli {
 
 namespace {
 
-struct Options {
+struct HostOptions {
     std::shared_ptr<ConnectionOptions> connection;
     std::string name;
     bool as_json = false;
@@ -20,11 +20,11 @@ struct Options {
     std::int64_t timeout_s = 300;
 };
 
-std::string host_path(const Options& options) {
+std::string host_path(const HostOptions& options) {
     return "/v1/hosts/" + escape(options.name);
 }
 
-CLI::App* add_command(CLI::App* group, const std::shared_ptr<Options>& options,
+CLI::App* add_command(CLI::App* group, const std::shared_ptr<HostOptions>& options,
                       const std::string& name, const std::string& about,
                       const std::string& example) {
     CLI::App* command = group->add_subcommand(name, about);
@@ -36,11 +36,11 @@ CLI::App* add_command(CLI::App* group, const std::shared_ptr<Options>& options,
     return command;
 }
 
-void add_name(CLI::App* command, const std::shared_ptr<Options>& options) {
+void add_name(CLI::App* command, const std::shared_ptr<HostOptions>& options) {
     command->add_option("HOST", options->name, "the host's name")->required();
 }
 
-void invite(const Options& options) {
+void invite(const HostOptions& options) {
     Remote remote(*options.connection);
     const json::object answer = remote.post("/v1/hosts/invite", {{"name", options.name}});
     if (options.as_json) {
@@ -51,7 +51,7 @@ void invite(const Options& options) {
                options.name, time_field(answer, "expires"), field(answer, "token"));
 }
 
-void list(const Options& options) {
+void list(const HostOptions& options) {
     Remote remote(*options.connection);
     const json::object answer = remote.get("/v1/hosts");
     if (options.as_json) {
@@ -87,7 +87,7 @@ std::string cpu_shares(const json::object& host) {
     return state;
 }
 
-void show(const Options& options) {
+void show(const HostOptions& options) {
     Remote remote(*options.connection);
     const json::object host = remote.get(host_path(options));
     if (options.as_json) {
@@ -114,7 +114,7 @@ void show(const Options& options) {
     fmt::print("certificate   {}\n", field(host, "certificate_sha256"));
 }
 
-void say_state(const Options& options, const json::object& host) {
+void say_state(const HostOptions& options, const json::object& host) {
     if (options.as_json)
         fmt::print("{}", pretty(host));
     else
@@ -122,7 +122,7 @@ void say_state(const Options& options, const json::object& host) {
                    field(host, "desktops"));
 }
 
-void drain(const Options& options) {
+void drain(const HostOptions& options) {
     Remote remote(*options.connection, std::chrono::seconds(options.timeout_s + 10));
     const std::string wait =
         options.no_wait ? ""
@@ -136,12 +136,12 @@ void drain(const Options& options) {
                   "it goes on; see it with: baton host list", 0}};
 }
 
-void undrain(const Options& options) {
+void undrain(const HostOptions& options) {
     Remote remote(*options.connection);
     say_state(options, remote.post(host_path(options) + "/undrain"));
 }
 
-void remove(const Options& options) {
+void remove(const HostOptions& options) {
     Remote remote(*options.connection);
     const json::object answer = remote.remove(host_path(options));
     if (options.as_json)
@@ -153,7 +153,7 @@ void remove(const Options& options) {
 } // namespace
 
 void add_host(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<HostOptions>();
     CLI::App* group =
         app.add_subcommand("host", "Servers that run desktops: invite, list, drain, remove");
     group->require_subcommand(1);

@@ -3,6 +3,7 @@
 #include "osimage/import.h"
 #include "osimage/library.h"
 #include "programs/baton/commands.h"
+#include "programs/baton/output.h"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -21,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-struct Options {
+struct OsOptions {
     std::string library = osimage::Library::default_folder();
     bool as_json = false;
     std::string id;
@@ -90,7 +91,7 @@ fs::path own_folder() {
     return fs::read_symlink("/proc/self/exe", wrong).parent_path();
 }
 
-std::string recipes_folder(const Options& options) {
+std::string recipes_folder(const OsOptions& options) {
     if (!options.recipes.empty())
         return options.recipes;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing of ours changes the environment
@@ -100,7 +101,7 @@ std::string recipes_folder(const Options& options) {
     return (own_folder().parent_path() / "share/baton/recipes").string();
 }
 
-osimage::Library open_library(const Options& options) {
+osimage::Library open_library(const OsOptions& options) {
     return value_or_fail(osimage::Library::open_folder(options.library));
 }
 
@@ -118,12 +119,6 @@ std::string moment(const std::string& created) {
 
 void print_json(const json::value& value) {
     fmt::print("{}\n", json::serialize(value));
-}
-
-std::string human_bytes(std::int64_t bytes) {
-    const double mebibytes = static_cast<double>(bytes) / (1024.0 * 1024.0);
-    return mebibytes >= 1024 ? fmt::format("{:.1f} GiB", mebibytes / 1024)
-                             : fmt::format("{:.1f} MiB", mebibytes);
 }
 
 std::int64_t size_of(const osimage::Manifest& manifest) {
@@ -147,7 +142,7 @@ void print_manifest(const osimage::Manifest& image) {
         fmt::print("{:<16}{}  {}\n", file.name, file.sha256, human_bytes(file.size_bytes));
 }
 
-void build(const Options& options) {
+void build(const OsOptions& options) {
     ProgressLine line;
     auto library = open_library(options);
     osimage::BuildSettings settings;
@@ -175,7 +170,7 @@ void build(const Options& options) {
     }
 }
 
-void import(Options& options) {
+void import(OsOptions& options) {
     ProgressLine line;
     auto library = open_library(options);
     auto settings = options.import;
@@ -191,7 +186,7 @@ void import(Options& options) {
         fmt::print("{}: imported, {}\n", image.id.value, human_bytes(size_of(image)));
 }
 
-void list(const Options& options) {
+void list(const OsOptions& options) {
     const auto rows = value_or_fail(open_library(options).list());
     if (options.as_json) {
         json::array array;
@@ -222,7 +217,7 @@ void list(const Options& options) {
     }
 }
 
-void show(const Options& options) {
+void show(const OsOptions& options) {
     const auto image = value_or_fail(open_library(options).resolve(options.id));
     if (options.as_json)
         print_json(to_value(image));
@@ -230,7 +225,7 @@ void show(const Options& options) {
         print_manifest(image);
 }
 
-void verify(const Options& options) {
+void verify(const OsOptions& options) {
     auto library = open_library(options);
     const auto image = value_or_fail(library.resolve(options.id));
     {
@@ -243,7 +238,7 @@ void verify(const Options& options) {
         fmt::print("{}: whole, {} read\n", image.id.value, human_bytes(size_of(image)));
 }
 
-void remove(const Options& options) {
+void remove(const OsOptions& options) {
     auto library = open_library(options);
     value_or_fail(library.remove(OsImageId(options.id)));
     if (options.as_json)
@@ -253,8 +248,8 @@ void remove(const Options& options) {
 }
 
 /// A subcommand with the options that all of them have.
-CLI::App* add(CLI::App& os, const std::shared_ptr<Options>& options, const std::string& name,
-              const std::string& about, void (*action)(Options&)) {
+CLI::App* add(CLI::App& os, const std::shared_ptr<OsOptions>& options, const std::string& name,
+              const std::string& about, void (*action)(OsOptions&)) {
     auto* command = os.add_subcommand(name, about);
     command->add_option("--library", options->library, "The folder of OS images")
         ->envname("BATON_IMAGES")
@@ -267,12 +262,12 @@ CLI::App* add(CLI::App& os, const std::shared_ptr<Options>& options, const std::
 } // namespace
 
 void add_os(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<OsOptions>();
     auto* os = app.add_subcommand("os", "OS images: read-only, versioned, shared by all desktops");
     os->require_subcommand(1);
 
     auto* build_command = add(*os, options, "build", "Make an image from Debian's packages",
-                              [](Options& o) { build(o); });
+                              [](OsOptions& o) { build(o); });
     build_command->add_option("RECIPE", options->recipe, "tiny or desktop")->required();
     build_command->add_option("--recipes", options->recipes, "The folder of recipes");
     build_command->add_option("--guest-binary", options->guest_binary,
@@ -287,7 +282,7 @@ void add_os(CLI::App& app) {
 
     auto& wanted = options->import;
     auto* import_command = add(*os, options, "import", "Take an image of your own (a qcow2 file)",
-                               [](Options& o) { import(o); });
+                               [](OsOptions& o) { import(o); });
     import_command->add_option("FILE", wanted.disk, "The qcow2 file")->required();
     import_command->add_option("--name", wanted.draft.name, "What it is to be called")->required();
     import_command->add_option("--version", wanted.draft.version,
@@ -305,12 +300,12 @@ void add_os(CLI::App& app) {
                      "The least memory that a desktop of it needs")
         ->capture_default_str();
 
-    add(*os, options, "list", "All images, damaged ones too", [](Options& o) { list(o); });
-    auto* show_command = add(*os, options, "show", "One image", [](Options& o) { show(o); });
+    add(*os, options, "list", "All images, damaged ones too", [](OsOptions& o) { list(o); });
+    auto* show_command = add(*os, options, "show", "One image", [](OsOptions& o) { show(o); });
     auto* verify_command = add(*os, options, "verify", "Read an image again and compare",
-                               [](Options& o) { verify(o); });
+                               [](OsOptions& o) { verify(o); });
     auto* remove_command = add(*os, options, "remove", "Remove an image that nothing runs on",
-                               [](Options& o) { remove(o); });
+                               [](OsOptions& o) { remove(o); });
     for (auto* command : {show_command, verify_command})
         command->add_option("IMAGE", options->id, "Its id (tiny-1), or its name for the newest")
             ->required();

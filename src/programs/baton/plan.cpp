@@ -30,7 +30,7 @@ using allocation::TraceEvent;
 constexpr int most_hosts = 100'000;
 constexpr int most_users = 10'000;
 
-struct Options {
+struct PlanOptions {
     std::optional<int> hosts; ///< none: as many as memory sizes are given, or 2
     std::vector<std::string> host_memory{"4GiB"};
     std::string reserve = "0";
@@ -91,7 +91,7 @@ Mebibytes reserve_of(const std::string& text, Mebibytes memory) {
     return amount("--reserve", text);
 }
 
-Setup setup_of(const Options& options) {
+Setup setup_of(const PlanOptions& options) {
     const std::size_t sizes = options.host_memory.size();
     const int count = options.hosts ? in_range("--hosts", *options.hosts, 1, most_hosts)
                       : sizes > 1   ? static_cast<int>(sizes)
@@ -150,7 +150,7 @@ std::string read_all(const std::string& path) {
     return read(file);
 }
 
-std::vector<TraceEvent> trace_of(const Options& options) {
+std::vector<TraceEvent> trace_of(const PlanOptions& options) {
     auto events = allocation::parse_trace(read_all(options.trace));
     if (!events)
         throw CommandFailed{events.error().in(fmt::format("the trace '{}'", options.trace))};
@@ -306,7 +306,7 @@ class Table {
     bool gib_ = true;
 };
 
-void show_rows(const Options& options, const Setup& setup) {
+void show_rows(const PlanOptions& options, const Setup& setup) {
     const auto desks =
         allocator_of(setup, options.policies.empty() ? "paper" : options.policies.front());
     const bool traced = !options.trace.empty();
@@ -347,7 +347,7 @@ json::object to_json(const std::string& policy, const allocation::Outcome& outco
             {"mean_smallest_mib", outcome.mean_smallest_mib}};
 }
 
-void show_comparison(const Options& options, const Setup& setup) {
+void show_comparison(const PlanOptions& options, const Setup& setup) {
     std::vector<std::string> names = options.policies;
     if (names.empty())
         for (const auto& info : allocation::policies())
@@ -391,7 +391,7 @@ void show_comparison(const Options& options, const Setup& setup) {
 } // namespace
 
 void add_plan(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<PlanOptions>();
     auto* plan = app.add_subcommand(
         "plan", "Show who would get how much memory, where, and what it costs; touches nothing");
     plan->add_option("--hosts", options->hosts, "How many hosts (default: 2)");

@@ -26,7 +26,7 @@ constexpr seconds one_wait{25};
 /// A controller that is restarted is back by then.
 constexpr seconds restart_time{60};
 
-struct Options {
+struct SessionOptions {
     std::shared_ptr<ConnectionOptions> connection;
     std::string who;
     std::string image;
@@ -121,7 +121,8 @@ class Teller {
     std::string last_;
 };
 
-json::object open_and_wait(Remote& remote, const json::object& body, const Options& options) {
+json::object open_and_wait(Remote& remote, const json::object& body,
+                           const SessionOptions& options) {
     if (options.no_wait)
         return remote.post("/v1/sessions", body);
     Teller teller(remote, options.quiet);
@@ -145,7 +146,7 @@ json::object open_and_wait(Remote& remote, const json::object& body, const Optio
     return session;
 }
 
-void open(const Options& options) {
+void open(const SessionOptions& options) {
     Remote remote(*options.connection);
     json::object body;
     if (!options.who.empty())
@@ -180,7 +181,7 @@ std::string sessions_table(const json::array& sessions) {
     return table.empty() ? "no session is open\n" : table.text();
 }
 
-void list(const Options& options) {
+void list(const SessionOptions& options) {
     Remote remote(*options.connection);
     std::string target = "/v1/sessions";
     if (options.all)
@@ -193,7 +194,7 @@ void list(const Options& options) {
         fmt::print("{}", sessions_table(sessions));
 }
 
-void show(const Options& options) {
+void show(const SessionOptions& options) {
     Remote remote(*options.connection);
     const json::object session = remote.get(session_path(options.who));
     if (options.as_json) {
@@ -224,7 +225,7 @@ void show(const Options& options) {
     fmt::print("{}", text.substr(text.find('\n') + 1));
 }
 
-void close(const Options& options) {
+void close(const SessionOptions& options) {
     Remote remote(*options.connection, seconds(options.timeout_s + 10));
     const std::string wait =
         options.no_wait ? ""
@@ -242,7 +243,7 @@ void close(const Options& options) {
                                   "it goes on; see it with: baton session list", 0}};
 }
 
-void grow(const Options& options) {
+void grow(const SessionOptions& options) {
     Remote remote(*options.connection, seconds(options.timeout_s + 10));
     const std::string wait =
         options.no_wait ? ""
@@ -256,7 +257,7 @@ void grow(const Options& options) {
                    memory_field(session, "desktop.memory_mib"), field(session, "desktop.host"));
 }
 
-void answer(const Options& options, bool now) {
+void answer(const SessionOptions& options, bool now) {
     Remote remote(*options.connection);
     const json::object session = remote.post(session_path(options.who) + "/answer", {{"now", now}});
     if (options.as_json)
@@ -265,7 +266,7 @@ void answer(const Options& options, bool now) {
         fmt::print("the handoff {}\n", now ? "goes on at once" : "is put off");
 }
 
-void watch(const Options& options) {
+void watch(const SessionOptions& options) {
     Remote remote(*options.connection);
     const bool screen = ::isatty(STDOUT_FILENO) == 1;
     std::string last = field(remote.get("/v1/events?after=latest"), "last");
@@ -291,7 +292,7 @@ void watch(const Options& options) {
     }
 }
 
-CLI::App* add_command(CLI::App* group, const std::shared_ptr<Options>& options,
+CLI::App* add_command(CLI::App* group, const std::shared_ptr<SessionOptions>& options,
                       const std::string& name, const std::string& about,
                       const std::string& example) {
     CLI::App* command = group->add_subcommand(name, about);
@@ -302,12 +303,12 @@ CLI::App* add_command(CLI::App* group, const std::shared_ptr<Options>& options,
     return command;
 }
 
-void add_who(CLI::App* command, const std::shared_ptr<Options>& options) {
+void add_who(CLI::App* command, const std::shared_ptr<SessionOptions>& options) {
     command->add_option("SESSION", options->who, "a session's id, or the name of its person")
         ->required();
 }
 
-void add_wait(CLI::App* command, const std::shared_ptr<Options>& options) {
+void add_wait(CLI::App* command, const std::shared_ptr<SessionOptions>& options) {
     command->add_flag("!--wait,--no-wait", options->no_wait,
                       "return at once; --wait, the default, waits for the end");
     command->add_option("--timeout", options->timeout_s, "seconds to wait at most")
@@ -315,11 +316,11 @@ void add_wait(CLI::App* command, const std::shared_ptr<Options>& options) {
         ->capture_default_str();
 }
 
-void add_json(CLI::App* command, const std::shared_ptr<Options>& options) {
+void add_json(CLI::App* command, const std::shared_ptr<SessionOptions>& options) {
     command->add_flag("--json", options->as_json, "JSON for programs (docs/cli.md)");
 }
 
-void add_open(CLI::App* group, const std::shared_ptr<Options>& options) {
+void add_open(CLI::App* group, const std::shared_ptr<SessionOptions>& options) {
     CLI::App* command =
         add_command(group, options, "open",
                     "Open a person's session, or show the one they have, and how to connect",
@@ -335,7 +336,7 @@ void add_open(CLI::App* group, const std::shared_ptr<Options>& options) {
     command->callback([options] { open(*options); });
 }
 
-void add_looking(CLI::App* group, const std::shared_ptr<Options>& options) {
+void add_looking(CLI::App* group, const std::shared_ptr<SessionOptions>& options) {
     CLI::App* listed = add_command(group, options, "list", "Open sessions",
                                    "baton session list --json | jq '.[].desktop.memory_mib'");
     listed->add_flag("--all", options->all, "closed ones, too");
@@ -359,7 +360,7 @@ void add_looking(CLI::App* group, const std::shared_ptr<Options>& options) {
 } // namespace
 
 void add_session(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<SessionOptions>();
     CLI::App* group = app.add_subcommand("session", "People at work: open, close, watch, grow");
     group->require_subcommand(1);
     add_open(group, options);

@@ -14,7 +14,7 @@ namespace baton::cli {
 
 namespace {
 
-struct Options {
+struct SiteOptions {
     std::shared_ptr<ConnectionOptions> connection;
     bool as_json = false;
     bool follow = false;
@@ -42,7 +42,7 @@ void print_samples(const json::object& site) {
                samples->at("shortened").as_bool() ? " (as much as samples.most_size lets it)" : "");
 }
 
-void status(const Options& options) {
+void status(const SiteOptions& options) {
     Remote remote(*options.connection);
     const json::object site = remote.get("/v1/status");
     if (options.as_json) {
@@ -62,7 +62,7 @@ void status(const Options& options) {
     print_samples(site);
 }
 
-void events(const Options& options) {
+void events(const SiteOptions& options) {
     Remote remote(*options.connection, std::chrono::seconds(60));
     std::string last = std::to_string(options.after);
     bool waiting = false;
@@ -98,7 +98,7 @@ void events(const Options& options) {
 } // namespace
 
 void add_site(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<SiteOptions>();
     CLI::App* look = app.add_subcommand("status", "The site in one look");
     look->footer("Example: baton status");
     auto connection = add_connection(look);

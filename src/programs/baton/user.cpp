@@ -16,7 +16,7 @@ namespace baton::cli {
 
 namespace {
 
-struct Options {
+struct UserOptions {
     std::shared_ptr<ConnectionOptions> connection;
     std::string name;
     std::string role = "user";
@@ -25,7 +25,7 @@ struct Options {
     bool as_json = false;
 };
 
-CLI::App* add_command(CLI::App* group, const std::shared_ptr<Options>& options,
+CLI::App* add_command(CLI::App* group, const std::shared_ptr<UserOptions>& options,
                       const std::string& name, const std::string& about,
                       const std::string& example) {
     CLI::App* command = group->add_subcommand(name, about);
@@ -36,7 +36,7 @@ CLI::App* add_command(CLI::App* group, const std::shared_ptr<Options>& options,
     return command;
 }
 
-std::string new_password(const Options& options) {
+std::string new_password(const UserOptions& options) {
     if (options.password_stdin)
         return password_from_stdin();
     return ask_password(fmt::format("new password of {}", options.name), true);
@@ -49,7 +49,7 @@ void show(const json::object& user, bool as_json, const std::string& sentence) {
         fmt::print("{}\n", sentence);
 }
 
-void add(const Options& options) {
+void add(const UserOptions& options) {
     Remote remote(*options.connection);
     json::object body{{"name", options.name}, {"role", options.role}};
     if (!options.no_password)
@@ -58,7 +58,7 @@ void add(const Options& options) {
     show(user, options.as_json, fmt::format("added {}, {}", options.name, options.role));
 }
 
-void passwd(const Options& options) {
+void passwd(const UserOptions& options) {
     Remote remote(*options.connection);
     json::object body;
     const json::object me = remote.get("/v1/whoami");
@@ -73,7 +73,7 @@ void passwd(const Options& options) {
     show(user, options.as_json, fmt::format("the password of {} is set", name));
 }
 
-void list(const Options& options) {
+void list(const UserOptions& options) {
     Remote remote(*options.connection);
     const json::object answer = remote.get("/v1/users");
     if (options.as_json) {
@@ -89,7 +89,7 @@ void list(const Options& options) {
     fmt::print("{}", table.text());
 }
 
-void set_disabled(const Options& options, bool disabled) {
+void set_disabled(const UserOptions& options, bool disabled) {
     Remote remote(*options.connection);
     const json::object user = remote.post(
         fmt::format("/v1/users/{}/{}", escape(options.name), disabled ? "disable" : "enable"));
@@ -97,7 +97,7 @@ void set_disabled(const Options& options, bool disabled) {
          fmt::format("{} {}", options.name, disabled ? "is locked out" : "may log in again"));
 }
 
-void login(const Options& options) {
+void login(const UserOptions& options) {
     Remote remote(*options.connection, std::chrono::seconds(60), false);
     const std::string password = options.password_stdin
                                      ? password_from_stdin()
@@ -126,7 +126,7 @@ void login(const Options& options) {
                field(answer, "role"), time_field(answer, "expires"));
 }
 
-void logout(const Options& options) {
+void logout(const UserOptions& options) {
     Remote remote(*options.connection);
     remote.post("/v1/logout");
     std::error_code ignored;
@@ -134,23 +134,24 @@ void logout(const Options& options) {
     fmt::print("logged out\n");
 }
 
-void add_json(CLI::App* command, const std::shared_ptr<Options>& options) {
+void add_json(CLI::App* command, const std::shared_ptr<UserOptions>& options) {
     command->add_flag("--json", options->as_json, "JSON for programs (docs/cli.md)");
 }
 
-void add_stdin(CLI::App* command, const std::shared_ptr<Options>& options) {
+void add_stdin(CLI::App* command, const std::shared_ptr<UserOptions>& options) {
     command->add_flag("--password-stdin", options->password_stdin,
                       "the password is a line of standard input");
 }
 
-void add_name(CLI::App* command, const std::shared_ptr<Options>& options, bool required = true) {
+void add_name(CLI::App* command, const std::shared_ptr<UserOptions>& options,
+              bool required = true) {
     command->add_option("NAME", options->name, "the person's login name")->required(required);
 }
 
 } // namespace
 
 void add_user(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<UserOptions>();
     CLI::App* group = app.add_subcommand("user", "People: add, password, disable, list");
     group->require_subcommand(1);
 
@@ -193,7 +194,7 @@ void add_user(CLI::App& app) {
 }
 
 void add_login(CLI::App& app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<UserOptions>();
     CLI::App* in =
         add_command(&app, options, "login", "Log in; the token is kept in ~/.config/baton",
                     "baton login kim --controller https://10.99.0.1:8443 --authority ca-cert.pem");

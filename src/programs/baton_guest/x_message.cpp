@@ -18,8 +18,6 @@ constexpr int first_line = 16;
 constexpr int button_width = 200;
 constexpr int button_height = 32;
 
-constexpr std::uint32_t black = 0x000000;
-constexpr std::uint32_t white = 0xFFFFFF;
 constexpr std::uint32_t paper = 0xFFF4C8;
 constexpr std::uint32_t now_paper = 0x2F6F4F;
 constexpr std::uint32_t later_paper = 0x6F4F2F;

@@ -31,8 +31,6 @@ constexpr const char* nobody_home = "/run/baton/nobody";
 constexpr int most_manager_restarts = 5;
 
 constexpr int bar_height = 20;
-constexpr std::uint32_t black = 0x000000;
-constexpr std::uint32_t white = 0xFFFFFF;
 constexpr std::uint32_t bar_colour = 0x1D2B3A;
 constexpr std::uint32_t quiet_ink = 0x9FB3C8;
 constexpr std::uint32_t trouble_ink = 0xFF9080;

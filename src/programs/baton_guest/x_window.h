@@ -10,6 +10,9 @@
 /// No toolkit: it is on the screen before any other program, and links statically.
 namespace baton::guest_program {
 
+inline constexpr std::uint32_t black = 0x000000; ///< pixels of a TrueColor screen
+inline constexpr std::uint32_t white = 0xFFFFFF;
+
 /// One connection's fonts and graphics context.
 class XPainter {
   public:

@@ -31,10 +31,6 @@ std::string kind_of(Recorder::News news) {
     return "samples";
 }
 
-history::Seconds seconds_of(WallTime time) {
-    return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-}
-
 } // namespace
 
 SamplesKeeper::SamplesKeeper(Doors doors, Settings settings)
@@ -61,7 +57,7 @@ void SamplesKeeper::annotate(const handoff::SessionView& session) {
     if (session.row.phase == store::SessionPhase::serving ||
         session.row.phase == store::SessionPhase::handing_off)
         recorder_.annotate({session.row.id.value, session.row.user.value, session.row.image.value,
-                            seconds_of(session.row.created)});
+                            history::seconds_of(session.row.created)});
 }
 
 void SamplesKeeper::annotate_all() {

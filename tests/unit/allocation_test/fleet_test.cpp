@@ -1,4 +1,5 @@
 #include "allocation/allocator.h"
+#include "unit/allocation_test/sessions.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -13,10 +14,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Optional;
-
-SessionId session(int number) {
-    return SessionId(fmt::format("s-{:08}", number));
-}
 
 HostCapacity host(int number, Mebibytes capacity = 4_GiB, bool accepts = true) {
     return {HostId(fmt::format("host{}", number)), capacity, accepts};

@@ -1,7 +1,7 @@
 #include "allocation/simulator.h"
 #include "allocation/trace.h"
+#include "unit/allocation_test/sessions.h"
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,10 +10,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-SessionId session(int number) {
-    return SessionId(fmt::format("s-{:08}", number));
-}
 
 std::unique_ptr<Allocator> two_hosts() {
     return make_allocator("paper", {},

@@ -12,8 +12,7 @@ namespace baton::history {
 namespace {
 
 using testing::reading_at;
-
-constexpr Seconds start = 1'700'000'040; // 2023-11-14T22:14:00Z
+using testing::start;
 
 /// A host, d-0 with s-kim all the time, d-1 with s-lee in the first minutes and s-park after that.
 class HistoryQuery : public ::testing::Test {

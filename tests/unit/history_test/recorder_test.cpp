@@ -12,8 +12,7 @@ namespace baton::history {
 namespace {
 
 using testing::reading_at;
-
-constexpr Seconds start = 1'700'000'040;
+using testing::start;
 
 /// The real database, refusing as it is told.
 class Refusing final : public Samples {

@@ -26,7 +26,7 @@ EngineSettings settings_with_grace() {
 }
 
 /// Asks until served, as a person would whose question was lost.
-void join(HandoffWorld& world, const std::string& user) {
+void keep_joining(HandoffWorld& world, const std::string& user) {
     for (int attempt = 0; attempt < 3; ++attempt) {
         world.open(user, "10.9.0.7");
         world.settle();
@@ -37,7 +37,7 @@ void join(HandoffWorld& world, const std::string& user) {
     }
 }
 
-void leave(HandoffWorld& world, const std::string& user) {
+void keep_leaving(HandoffWorld& world, const std::string& user) {
     for (int attempt = 0; attempt < 3; ++attempt) {
         const auto session = world.session_of(user);
         if (!session)
@@ -85,11 +85,11 @@ void begin(HandoffWorld& world, const DeathAt& death) {
 /// Five join (two handoffs on the way), two leave, one grows.
 void growing_and_shrinking(HandoffWorld& world) {
     for (const auto* user : {"kim", "lee", "park", "choi", "guest"})
-        join(world, user);
+        keep_joining(world, user);
     EXPECT_EQ(world.sizes_in_join_order(),
               (std::vector<std::int64_t>{2048, 2048, 1024, 1024, 1024}));
-    leave(world, "lee");
-    leave(world, "guest");
+    keep_leaving(world, "lee");
+    keep_leaving(world, "guest");
     grow(world, "park", 2_GiB);
     EXPECT_EQ(world.sizes_in_join_order(), (std::vector<std::int64_t>{2048, 2048, 1024}));
     world.check_at_rest();
@@ -99,7 +99,7 @@ void growing_and_shrinking(HandoffWorld& world) {
 /// person comes back from another client with a password that has run out.
 void losing_and_coming_back(HandoffWorld& world) {
     for (const auto* user : {"kim", "lee"})
-        join(world, user);
+        keep_joining(world, user);
     world.open("park", "10.9.0.7");
     world.run_for(milliseconds(1'200)); // a handoff for park is being prepared
     const auto moves = world.store.moves(false).value();
@@ -107,7 +107,7 @@ void losing_and_coming_back(HandoffWorld& world) {
         if (move.kind == store::MoveKind::handoff)
             world.lose_desktop(move.to);
     world.settle();
-    join(world, "park");
+    keep_joining(world, "park");
     world.lose_desktop(world.session_of("kim")->desktop);
     world.settle();
     world.everybody_writes();
