@@ -1,7 +1,7 @@
 # baton_room(NAME [PLUMBING] [LIBRARIES target...]): the CMake library of src/NAME. Its sources are src/NAME/*.cpp; the
 # rooms it links are those of its row in src/arrows.txt, so that a room without an arrow cannot even be linked.
-# PLUMBING: it waits for others (processes, sockets, disks) rather than computes; what -O2 adds to -O1 there is a third
-# of its compile time and nothing else.
+# PLUMBING: it waits for others (processes, sockets, disks) rather than computes; what -O2 adds to -Og there is half of
+# its compile time and nothing else.
 file(STRINGS "${CMAKE_SOURCE_DIR}/src/arrows.txt" BATON_ARROWS REGEX "^[a-z]+:")
 set_property(DIRECTORY "${CMAKE_SOURCE_DIR}" APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/arrows.txt")
 
@@ -38,7 +38,7 @@ function(baton_room name)
     if(sources)
         target_link_libraries(baton_${name} PRIVATE baton_warnings)
         if(ROOM_PLUMBING)
-            target_compile_options(baton_${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+            target_compile_options(baton_${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-Og>)
         endif()
     endif()
 endfunction()
@@ -58,6 +58,6 @@ function(baton_program name)
     endforeach()
     target_link_libraries(${name} PRIVATE ${PROGRAM_LIBRARIES} baton_warnings)
     # parsing of arguments and wiring: a third of a full build's time is not worth a millisecond here
-    target_compile_options(${name} PRIVATE -O1)
+    target_compile_options(${name} PRIVATE $<IF:$<CONFIG:Debug>,-O0,-Og>)
     install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()

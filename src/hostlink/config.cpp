@@ -1,9 +1,9 @@
 #include "hostlink/config.h"
 
+#include "model/toml.h"
 #include "net/http_text.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
@@ -166,16 +166,11 @@ void read_network(Reader& reader, HostConfig& config) {
 } // namespace
 
 Result<HostConfig> parse_host_config(std::string_view text, const std::string& file) {
-    toml::table root;
-    try {
-        root = toml::parse(text, file);
-    } catch (const toml::parse_error& error) {
-        return fail(
-            Errc::invalid_argument,
-            fmt::format("{}, line {}: {}", file, error.source().begin.line, error.description()));
-    }
+    const auto root = read_toml(text, file, "docs/configuration.md shows a whole file");
+    if (!root)
+        return tl::unexpected(root.error());
     HostConfig config;
-    Reader reader(root, file);
+    Reader reader(*root, file);
     if (!reader.text("controller", "url", config.controller_url))
         reader.refuse("[controller] lacks its url, like url = \"https://10.99.0.1:8443\"");
     else if (const auto where = net::parse_where(config.controller_url);

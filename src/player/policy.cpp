@@ -1,8 +1,7 @@
 #include "player/policy.h"
 
 #include "model/size.h"
-
-#include <toml++/toml.h>
+#include "model/toml.h"
 
 #include <algorithm>
 #include <array>
@@ -199,24 +198,19 @@ void read_rest(Reader& reader, Policy& policy) {
 } // namespace
 
 Result<Policy> parse_policy(std::string_view text, const std::string& file) {
-    try {
-        const auto table = toml::parse(text, file);
-        Reader reader(table, file);
-        Policy policy;
-        read_forward(reader, policy);
-        read_list(reader, policy, "copy-on-write", Rule::copy_on_write);
-        read_list(reader, policy, "own", Rule::own);
-        read_memory(reader, policy);
-        read_list(reader, policy, "absent", Rule::absent);
-        read_rest(reader, policy);
-        BATON_TRY(reader.finish());
-        return policy;
-    } catch (const toml::parse_error& error) {
-        return fail(Errc::invalid_argument,
-                    file + ":" + std::to_string(error.source().begin.line) + ": " +
-                        std::string(error.description()),
-                    "docs/player.md names every key");
-    }
+    const auto table = read_toml(text, file, "docs/player.md names every key");
+    if (!table)
+        return tl::unexpected(table.error());
+    Reader reader(*table, file);
+    Policy policy;
+    read_forward(reader, policy);
+    read_list(reader, policy, "copy-on-write", Rule::copy_on_write);
+    read_list(reader, policy, "own", Rule::own);
+    read_memory(reader, policy);
+    read_list(reader, policy, "absent", Rule::absent);
+    read_rest(reader, policy);
+    BATON_TRY(reader.finish());
+    return policy;
 }
 
 Result<Policy> read_policy(const std::string& file) {

@@ -1,9 +1,8 @@
 #include "player/services.h"
 
+#include "model/toml.h"
 #include "player/mounts.h"
 #include "process/exec.h"
-
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -236,32 +235,27 @@ void Keeper::run() {
 
 Result<Service> parse_service(std::string_view text, const std::string& name) {
     const auto file = name + ".toml";
-    try {
-        const auto table = toml::parse(text, file);
-        ServiceReader reader(table, file);
-        Service service;
-        service.name = name;
-        reader.only({"command", "folder", "environment", "restart"});
-        service.command = reader.command();
-        service.folder = reader.text("folder");
-        service.environment = reader.environment();
-        const auto restart = reader.text("restart");
-        if (restart == "no")
-            service.restart = Restart::no;
-        else if (restart == "always")
-            service.restart = Restart::always;
-        else if (!restart.empty() && restart != "on-failure")
-            reader.refuse(table.get("restart")->source().begin.line,
-                          "restart is \"no\", \"on-failure\" or \"always\"");
-        if (reader.error())
-            return tl::unexpected(*reader.error());
-        return service;
-    } catch (const toml::parse_error& error) {
-        return fail(Errc::invalid_argument,
-                    file + ":" + std::to_string(error.source().begin.line) + ": " +
-                        std::string(error.description()),
-                    "docs/player.md names every key");
-    }
+    const auto table = read_toml(text, file, "docs/player.md names every key");
+    if (!table)
+        return tl::unexpected(table.error());
+    ServiceReader reader(*table, file);
+    Service service;
+    service.name = name;
+    reader.only({"command", "folder", "environment", "restart"});
+    service.command = reader.command();
+    service.folder = reader.text("folder");
+    service.environment = reader.environment();
+    const auto restart = reader.text("restart");
+    if (restart == "no")
+        service.restart = Restart::no;
+    else if (restart == "always")
+        service.restart = Restart::always;
+    else if (!restart.empty() && restart != "on-failure")
+        reader.refuse(table->get("restart")->source().begin.line,
+                      "restart is \"no\", \"on-failure\" or \"always\"");
+    if (reader.error())
+        return tl::unexpected(*reader.error());
+    return service;
 }
 
 bool Patience::again(Time now) {

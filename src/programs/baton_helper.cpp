@@ -1,13 +1,14 @@
 /// `baton-helper`: root's part on the boot server, a few typed verbs for batond. Parsing and
 /// wiring.
+#include "model/toml.h"
 #include "routing/helper_server.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <cstdio>
 #include <exception>
+#include <fstream>
 #include <optional>
 #include <pwd.h>
 #include <signal.h>
@@ -26,21 +27,20 @@ int complain(const Error& error) {
 
 /// TOML by its own library, read as the JSON it stands for.
 Result<routing::Layout> layout_of(const std::string& path) {
-    try {
-        const auto table = toml::parse_file(path);
-        std::ostringstream text;
-        text << toml::json_formatter{table};
-        auto layout = routing::layout_from_json(text.str());
-        if (!layout)
-            return tl::unexpected(layout.error().in(path));
-        return layout;
-    } catch (const toml::parse_error& error) {
-        const auto& at = error.source().begin;
-        return fail(
-            Errc::invalid_argument,
-            fmt::format("{}: {} (line {})", path, std::string(error.description()), at.line),
-            "its form is described in docs/network.md");
-    }
+    std::ifstream file(path);
+    std::ostringstream words;
+    if (!(words << file.rdbuf()))
+        return fail(Errc::not_found, "cannot read " + path,
+                    "its form is described in docs/network.md");
+    const auto table = read_toml(words.str(), path, "its form is described in docs/network.md");
+    if (!table)
+        return tl::unexpected(table.error());
+    std::ostringstream text;
+    text << toml::json_formatter{*table};
+    auto layout = routing::layout_from_json(text.str());
+    if (!layout)
+        return tl::unexpected(layout.error().in(path));
+    return layout;
 }
 
 Result<unsigned> user_id(const std::string& name) {

@@ -1,1 +1,1 @@
-baton_test(model_test KIND unit ROOMS model)
+baton_test(model_test KIND unit ROOMS model LIBRARIES rapidcheck)

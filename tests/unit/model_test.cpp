@@ -1,10 +1,15 @@
 #include "model/error.h"
 #include "model/ids.h"
 #include "model/size.h"
+#include "model/toml.h"
 
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
 
 #include <cerrno>
+#include <string>
+#include <vector>
 
 namespace baton {
 namespace {
@@ -49,6 +54,37 @@ TEST(Error, SaysWhatAndWhatToDo) {
     EXPECT_EQ(fail_errno(ENOSPC, "writing").value().code, Errc::full);
     for (int code = 0; code <= static_cast<int>(Errc::internal); ++code)
         EXPECT_EQ(errc_from_string(to_string(static_cast<Errc>(code))), static_cast<Errc>(code));
+}
+
+TEST(Toml, IsReadOrRefusedWithTheLine) {
+    const auto whole = read_toml("a = 1\n[b]\nc = \"d\"\n", "x.toml", "");
+    ASSERT_TRUE(whole);
+    EXPECT_EQ((*whole)["b"]["c"].value_or(""), std::string("d"));
+    const auto what = [](std::string_view text) {
+        const auto read = read_toml(text, "x.toml", "see there");
+        EXPECT_EQ(read.error().code, Errc::invalid_argument);
+        EXPECT_EQ(read.error().hint, "see there");
+        return read.error().what;
+    };
+    EXPECT_EQ(what("a = 1\nb = = 2\n").substr(0, 10), "x.toml:2: ");
+    // what toml++ asserts rather than checks
+    EXPECT_EQ(what("[!"), "x.toml:1: this is not TOML; a key was expected");
+    EXPECT_EQ(what("a = 1\n\n[,]\nb = 2\n"), "x.toml:3: this is not TOML; a key was expected");
+}
+
+/// Bytes that mean something in TOML come often enough to fall over each other.
+RC_GTEST_PROP(Toml, AnyWordsAreReadOrRefused, ()) {
+    const auto words = *rc::gen::container<std::vector<std::string>>(
+        rc::gen::oneOf(rc::gen::element<std::string>("[", "[[", "]", "]]", "=", ".", ",", "\n", " ",
+                                                     "{", "}", "\"", "'", "\"\"\"", "#", "a", "1",
+                                                     "-", "true", "1979-05-27"),
+                       rc::gen::arbitrary<std::string>()));
+    std::string text;
+    for (const std::string& word : words)
+        text += word;
+    const auto read = read_toml(text, "x.toml", "");
+    if (!read)
+        RC_ASSERT(read.error().what.starts_with("x.toml:"));
 }
 
 } // namespace

@@ -1,10 +1,10 @@
 #include "programs/baton/remote.h"
 
+#include "model/toml.h"
 #include "net/pki.h"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -45,30 +45,25 @@ void read_settings(ConnectionOptions& found) {
             return;
         throw CommandFailed{text.error()};
     }
-    try {
-        const toml::table root = toml::parse(*text, path);
-        for (const auto& [key, node] : root) {
-            const auto value = node.value_exact<std::string>();
-            const std::string_view name = key.str();
-            std::string* into = name == "controller"    ? &found.controller
-                                : name == "token_file"  ? &found.token_file
-                                : name == "authority"   ? &found.authority
-                                : name == "fingerprint" ? &found.fingerprint
-                                                        : nullptr;
-            if (!into || !value)
-                throw CommandFailed{
-                    Error{Errc::invalid_argument,
-                          fmt::format("{}:{}: {} {}", path, node.source().begin.line, name,
-                                      into ? "is not text" : "is not a key of Baton's"),
-                          "the keys are controller, token_file, authority, fingerprint", 0}};
-            if (into->empty())
-                *into = *value;
-        }
-    } catch (const toml::parse_error& error) {
-        throw CommandFailed{
-            Error{Errc::invalid_argument,
-                  fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()),
-                  "mend it, or remove it and log in again: baton login", 0}};
+    const auto root = read_toml(*text, path, "mend it, or remove it and log in again: baton login");
+    if (!root)
+        throw CommandFailed{root.error()};
+    for (const auto& [key, node] : *root) {
+        const auto value = node.value_exact<std::string>();
+        const std::string_view name = key.str();
+        std::string* into = name == "controller"    ? &found.controller
+                            : name == "token_file"  ? &found.token_file
+                            : name == "authority"   ? &found.authority
+                            : name == "fingerprint" ? &found.fingerprint
+                                                    : nullptr;
+        if (!into || !value)
+            throw CommandFailed{
+                Error{Errc::invalid_argument,
+                      fmt::format("{}:{}: {} {}", path, node.source().begin.line, name,
+                                  into ? "is not text" : "is not a key of Baton's"),
+                      "the keys are controller, token_file, authority, fingerprint", 0}};
+        if (into->empty())
+            *into = *value;
     }
 }
 

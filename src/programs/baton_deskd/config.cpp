@@ -1,10 +1,10 @@
 #include "programs/baton_deskd/config.h"
 
 #include "model/size.h"
+#include "model/toml.h"
 #include "net/pki.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <array>
 #include <limits>
@@ -120,20 +120,15 @@ Result<void> check_complete(const Config& config, const std::string& file) {
 } // namespace
 
 Result<Config> parse_config(std::string_view text, const std::string& file) {
-    toml::table table;
-    try {
-        table = toml::parse(text, file);
-    } catch (const toml::parse_error& error) {
-        return fail(Errc::invalid_argument,
-                    fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()),
-                    "docs/desk-server.md shows a whole configuration");
-    }
+    const auto table = read_toml(text, file, "docs/desk-server.md shows a whole configuration");
+    if (!table)
+        return tl::unexpected(table.error());
     Config config;
     config.listen.port = 8445;
     config.listen.require_client_certificate = true;
     config.desks.runtime = "/run/baton/deskd";
     constexpr auto ports = std::numeric_limits<std::uint16_t>::max();
-    Reader reader(table, file);
+    Reader reader(*table, file);
     reader.text("listen.address", config.listen.address);
     reader.integer("listen.port", config.listen.port, 0, ports);
     reader.text("listen.caller", config.caller);

@@ -1,9 +1,9 @@
 #include "programs/batond/config.h"
 
 #include "history/mariadb_url.h"
+#include "model/toml.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <charconv>
@@ -310,16 +310,11 @@ void read_engine(Reader& reader, Config& config) {
 } // namespace
 
 Result<Config> parse_config(std::string_view text, const std::string& file) {
-    toml::table root;
-    try {
-        root = toml::parse(text, file);
-    } catch (const toml::parse_error& error) {
-        return fail(Errc::invalid_argument,
-                    fmt::format("{}:{}: {}", file, error.source().begin.line, error.description()),
-                    "docs/configuration.md shows a whole file");
-    }
+    const auto root = read_toml(text, file, "docs/configuration.md shows a whole file");
+    if (!root)
+        return tl::unexpected(root.error());
     Config config;
-    Reader reader(root, file);
+    Reader reader(*root, file);
     read_site(reader, config);
     read_samples(reader, config);
     read_engine(reader, config);

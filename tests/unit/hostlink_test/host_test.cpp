@@ -162,7 +162,7 @@ TEST(HostConfig, SaysWhatIsWrongAndWhere) {
         return config ? std::string() : config.error().what;
     };
     EXPECT_THAT(wrong(""), HasSubstr("lacks its url"));
-    EXPECT_THAT(wrong("x = = 1"), HasSubstr("h.toml, line 1"));
+    EXPECT_THAT(wrong("x = = 1"), HasSubstr("h.toml:1: "));
     EXPECT_THAT(wrong("[controller]\nurl = \"http://10.99.0.1\""), HasSubstr("no https address"));
     EXPECT_THAT(wrong(start + "[host]\nmemry = \"1GiB\""),
                 HasSubstr("h.toml, line 4: 'host.memry' is not a key"));

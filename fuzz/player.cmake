@@ -1,0 +1,1 @@
+baton_fuzz(player ROOM player)
