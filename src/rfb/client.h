@@ -1,27 +1,20 @@
 #pragma once
 
 #include "model/error.h"
+#include "rfb/handshake_client.h"
+#include "rfb/limits.h"
+#include "rfb/security.h"
+#include "rfb/server_reader.h"
 
-#include <array>
 #include <cstdint>
-#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-/// The client's side of the RFB protocol (RFC 6143): versions 3.3, 3.7 and 3.8, security None and
-/// VNC authentication, raw rectangles. Pure: bytes in, bytes and pixels out.
+/// A small viewer: security None and VNC authentication, raw rectangles. Pure: bytes in, bytes and
+/// pixels out.
 namespace baton::rfb {
-
-/// Hostile servers cost at most this: pixels of a screen, bytes of a name or of a cut text.
-inline constexpr std::uint32_t most_pixels = 32 * 1024 * 1024;
-inline constexpr std::uint32_t most_text_bytes = 1024 * 1024;
-
-using Challenge = std::array<std::uint8_t, 16>;
-
-/// The answer to a server's challenge (RFC 6143, 7.2.2): DES in ECB mode, keyed with the password's
-/// first 8 bytes, each with its bits in reverse order. Made outside, where a cipher library is.
-using AnswerChallenge = std::function<Challenge(const Challenge&)>;
 
 struct Picture {
     std::uint16_t width = 0;
@@ -55,7 +48,7 @@ class Client {
     void pointer(std::uint8_t buttons, std::uint16_t x, std::uint16_t y);
 
     /// The handshake is through.
-    [[nodiscard]] bool ready() const { return step_ >= Step::message && step_ != Step::failed; }
+    [[nodiscard]] bool ready() const { return reader_.has_value() && !failed_; }
 
     /// Updates that ended since every pixel of the present size has been sent at least once: the
     /// picture is complete when this is not 0, and may have changed when it grew.
@@ -63,86 +56,37 @@ class Client {
 
     [[nodiscard]] const Picture& picture() const { return picture_; }
 
-    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] const std::string& name() const { return handshake_.server_init().name; }
 
   private:
-    enum class Step : std::uint8_t {
-        version,
-        security_33,
-        security_count,
-        security_types,
-        security_result,
-        security_reason,
-        challenge,
-        server_init,
-        server_name,
-        message,
-        update,
-        rectangle,
-        row,
-        colours,
-        cut_text,
-        skip,
-        failed,
-    };
-
-    /// One step with what is buffered: false = needs more bytes.
-    Result<bool> advance();
-    Result<bool> advance_handshake();
-    Result<bool> read_version();
-    Result<bool> read_security_33();
-    Result<bool> read_security_types();
-    Result<bool> choose(std::string_view types);
-    Result<bool> read_challenge();
-    Result<bool> read_security_result();
-    Result<bool> read_security_reason();
-    Result<bool> read_server_init();
-    Result<bool> read_server_name();
-    Result<bool> read_message();
-    bool read_update();
-    Result<bool> read_rectangle();
-    bool read_row();
-    Result<bool> read_cut_text();
-    bool read_skipped();
-    void end_rectangle();
-    Result<void> resize(std::uint16_t width, std::uint16_t height);
+    Result<void> advance();
+    Result<bool> shake_hands(std::string_view rest);
+    void begin();
+    Result<bool> read(std::string_view rest);
+    Result<void> begin_rectangle();
+    void draw(std::string_view bytes);
+    void draw_pixel();
+    void end_update();
+    void resize(Size size);
     void request(bool incremental);
-    void begin_skip(std::uint64_t bytes);
-
-    [[nodiscard]] std::size_t available() const { return in_.size() - at_; }
-
-    [[nodiscard]] std::uint8_t u8(std::size_t offset) const;
-    [[nodiscard]] std::uint16_t u16(std::size_t offset) const;
-    [[nodiscard]] std::uint32_t u32(std::size_t offset) const;
-    void put8(std::uint32_t value);
-    void put16(std::uint32_t value);
-    void put32(std::uint32_t value);
 
     AnswerChallenge answer_;
+    HandshakeClient handshake_;
+    std::optional<ServerReader> reader_;
+    bool failed_ = false;
     std::string in_;
     std::size_t at_ = 0; ///< of in_: what has been read
     std::string out_;
-    Step step_ = Step::version;
-    int minor_ = 8;
-    std::uint32_t expected_ = 0; ///< bytes of a list or a text
-    std::uint64_t skip_ = 0;
 
-    struct Rectangle {
-        std::uint16_t x = 0;
-        std::uint16_t y = 0;
-        std::uint16_t width = 0;
-        std::uint16_t height = 0;
-        std::uint16_t row = 0; ///< the next one to be read
-    };
-
-    std::uint32_t rectangles_left_ = 0;
-    Rectangle rectangle_;
+    bool drawing_ = false;     ///< the body under way is pixels
+    std::uint32_t pixel_ = 0;  ///< as far as it has come, the lowest byte first
+    unsigned pixel_bytes_ = 0; ///< of it that have come
+    std::size_t drawn_pixels_ = 0;
     Picture picture_;
     std::vector<bool> drawn_;
     std::uint64_t missing_ = 0; ///< pixels never sent since the last resize
     std::uint64_t complete_frames_ = 0;
     bool resized_ = false;
-    std::string name_;
 };
 
 } // namespace baton::rfb

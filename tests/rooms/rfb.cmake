@@ -1,4 +1,4 @@
-baton_test(rfb_client_test KIND unit ROOMS rfb LIBRARIES rapidcheck)
+baton_test(rfb_test KIND unit ROOMS rfb LIBRARIES rapidcheck)
 
 # looks at screens as a viewer does; the lab, the benches and some tests measure with it
 add_executable(baton-screen "${CMAKE_SOURCE_DIR}/tests/tools/baton_screen.cpp")

@@ -1,4 +1,5 @@
 #include "rfb/client.h"
+#include "support/rfb_wire.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -9,29 +10,15 @@
 namespace baton::rfb {
 namespace {
 
-std::string be16(unsigned value) {
-    return {static_cast<char>(value >> 8 & 0xFF), static_cast<char>(value & 0xFF)};
-}
-
-std::string be32(std::uint32_t value) {
-    return be16(value >> 16) + be16(value & 0xFFFF);
-}
-
 std::string server_init(unsigned width, unsigned height, const std::string& name = "screen") {
-    return be16(width) + be16(height) + std::string(16, '\0') +
-           be32(static_cast<std::uint32_t>(name.size())) + name;
+    std::string text;
+    write(text, ServerInit{static_cast<std::uint16_t>(width), static_cast<std::uint16_t>(height),
+                           PixelFormat{}, name});
+    return text;
 }
 
 std::string rectangle(unsigned x, unsigned y, unsigned width, unsigned height, char fill) {
-    return be16(x) + be16(y) + be16(width) + be16(height) + be32(0) +
-           std::string(std::size_t{width} * height * 4, fill);
-}
-
-std::string update(const std::vector<std::string>& rectangles) {
-    std::string text = std::string(2, '\0') + be16(static_cast<unsigned>(rectangles.size()));
-    for (const auto& one : rectangles)
-        text += one;
-    return text;
+    return head(x, y, width, height, 0) + std::string(std::size_t{width} * height * 4, fill);
 }
 
 /// A 3.8 server without a password, a screen of 4x3, up to and including ServerInit.
@@ -141,7 +128,9 @@ TEST(RfbClient, RefusesWhatCannotBe) {
         "RFB 003.008\n" + std::string("\x01\x01") + be32(0) + server_init(0, 3),
         "RFB 003.008\n" + std::string("\x01\x01") + be32(0) + server_init(65535, 65535),
         "RFB 003.008\n" + std::string("\x01\x01") + be32(0) + be16(4) + be16(3) +
-            std::string(16, '\0') + be32(0xFFFFFFFF),
+            server_init(4, 3).substr(4, 16) + be32(0xFFFFFFFF),
+        "RFB 003.008\n" + std::string("\x01\x01") + be32(0) + be16(4) + be16(3) +
+            std::string(16, '\0') + be32(0),
         "RFB 003.008\n" + std::string("\x01\x13"),
         open + "\x09",
         open + update({rectangle(2, 0, 4, 1, 'x')}),
