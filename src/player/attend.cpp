@@ -84,9 +84,10 @@ bool write_fully(int fd, const char* bytes, std::size_t length) {
 /// Carries a program's screen and keys, its signals, and waits for its end.
 class Attendant {
   public:
-    Attendant(Session& session, std::int64_t program)
+    Attendant(Session& session, std::int64_t program, const std::vector<Watch>& watches)
         : session_(session),
           program_(program),
+          watches_(watches),
           signals_(make_signals()),
           terminal_(first_terminal()) {}
 
@@ -106,9 +107,12 @@ class Attendant {
     /// false: that side has ended.
     static bool carry(int from, int to);
     void show_the_rest();
+    /// `ready`: the watches' part of what was polled.
+    [[nodiscard]] Result<void> hear_watches(const pollfd* ready) const;
 
     Session& session_;
     std::int64_t program_;
+    const std::vector<Watch>& watches_;
     Descriptor signals_;
     int terminal_;      ///< the PC's, or -1
     Descriptor master_; ///< of the desk's terminal
@@ -176,6 +180,15 @@ void Attendant::show_the_rest() {
             return;
 }
 
+Result<void> Attendant::hear_watches(const pollfd* ready) const {
+    for (const auto& watch : watches_) {
+        if (ready->revents != 0)
+            BATON_TRY(watch.heard());
+        ++ready;
+    }
+    return {};
+}
+
 Result<int> Attendant::run(bool with_terminal) {
     auto started = session_.environment().channel().receive(starting);
     while (started && started->words.contains("note")) {
@@ -196,10 +209,12 @@ Result<int> Attendant::run(bool with_terminal) {
     const bool typed = ::isatty(0) != 0;
     bool screen = master_.open();
     for (;;) {
-        std::array<pollfd, 4> ready{{{session_.environment().channel().fd(), POLLIN, 0},
-                                     {signals_.get(), POLLIN, 0},
-                                     {screen ? master_.get() : -1, POLLIN, 0},
-                                     {master_.open() && keys_ && typed ? 0 : -1, POLLIN, 0}}};
+        std::vector<pollfd> ready{{session_.environment().channel().fd(), POLLIN, 0},
+                                  {signals_.get(), POLLIN, 0},
+                                  {screen ? master_.get() : -1, POLLIN, 0},
+                                  {master_.open() && keys_ && typed ? 0 : -1, POLLIN, 0}};
+        for (const auto& watch : watches_)
+            ready.push_back({watch.fd, POLLIN, 0});
         int wait = -1;
         if (patience_)
             wait = static_cast<int>(
@@ -227,6 +242,7 @@ Result<int> Attendant::run(bool with_terminal) {
                 return **ended;
             }
         }
+        BATON_TRY(hear_watches(ready.data() + 4));
     }
 }
 
@@ -238,18 +254,40 @@ void block_signals() {
     std::signal(SIGPIPE, SIG_IGN); // NOLINT(concurrency-mt-unsafe): one thread
 }
 
-Result<int> attend(Session& session, Program program) {
-    const int terminal = first_terminal();
+Result<void> start_aside(Session& session, const Program& program) {
+    const Descriptor nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    const int file = nothing.get();
+    const auto id = session.environment().run(program, {file, file, file});
+    if (!id)
+        return tl::unexpected(id.error());
+    for (;;) {
+        auto message = session.environment().channel().receive(starting);
+        if (!message)
+            return tl::unexpected(message.error());
+        if (const auto error = error_in(message->words))
+            return tl::unexpected(*error);
+        if (message->words.contains("started"))
+            return {};
+        if (const auto* note = message->words.if_contains("note"))
+            session.note(std::string(note->as_string()));
+    }
+}
+
+Result<int> attend(Session& session, Program program, const std::vector<Watch>& watches) {
+    const int terminal = program.desktop ? -1 : first_terminal();
     program.terminal = terminal >= 0;
     winsize size{};
     if (terminal >= 0 && ::ioctl(terminal, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) {
         program.rows = size.ws_row;
         program.columns = size.ws_col;
     }
-    const auto id = session.environment().run(program, {0, 1, 2});
+    const Descriptor nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    const int none = nothing.get();
+    const auto id = session.environment().run(
+        program, program.desktop ? std::vector{none, none, none} : std::vector{0, 1, 2});
     if (!id)
         return tl::unexpected(id.error());
-    return Attendant(session, *id).run(program.terminal);
+    return Attendant(session, *id, watches).run(program.terminal);
 }
 
 } // namespace baton::player

@@ -2,6 +2,7 @@
 
 #include "model/error.h"
 #include "player/session.h"
+#include "player/watch.h"
 
 namespace baton::player {
 
@@ -11,8 +12,13 @@ namespace baton::player {
 /// standard input, output or error is a terminal, the program gets a terminal of the desk's own of
 /// the same size, and what is typed and shown is carried between the two.
 ///
+/// `watches` are listened to meanwhile; an error of one ends the attendance.
+///
 /// The signals must be blocked (block_signals) since before the session was opened.
-Result<int> attend(Session& session, Program program);
+Result<int> attend(Session& session, Program program, const std::vector<Watch>& watches = {});
+
+/// Starts a program that nobody waits for, without input and output.
+Result<void> start_aside(Session& session, const Program& program);
 
 /// Blocks the signals that attend() hears of; the mask before is inherited by nobody inside.
 void block_signals();

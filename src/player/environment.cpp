@@ -5,6 +5,7 @@
 #include "player/init.h"
 #include "player/mounts.h"
 
+#include <boost/algorithm/hex.hpp>
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -69,8 +70,8 @@ Result<std::vector<std::string>> prepare(Channel& channel, const Blueprint& blue
     return notes;
 }
 
-[[noreturn]] void live(const Channel& outer, const Blueprint& blueprint,
-                       std::span<char> arguments) {
+[[noreturn]] void live(const Channel& outer, const Blueprint& blueprint, std::span<char> arguments,
+                       DesktopStart desktop) {
     std::fill(arguments.begin(), arguments.end(), '\0');
     auto channel = keep_channel_alone(outer);
     if (!channel)
@@ -81,7 +82,7 @@ Result<std::vector<std::string>> prepare(Channel& channel, const Blueprint& blue
              : to_words(done.error()));
     if (!done || !told)
         ::_exit(1);
-    run_init(std::move(*channel), blueprint.owner);
+    run_init(std::move(*channel), blueprint.owner, desktop);
 }
 
 Result<void> write_map(pid_t pid, const char* which, IdRange ids) {
@@ -97,7 +98,8 @@ Result<void> write_map(pid_t pid, const char* which, IdRange ids) {
 
 } // namespace
 
-Result<Environment> Environment::make(const Blueprint& blueprint, std::span<char> arguments) {
+Result<Environment> Environment::make(const Blueprint& blueprint, std::span<char> arguments,
+                                      DesktopStart desktop) {
     auto ends = Channel::make();
     if (!ends)
         return tl::unexpected(ends.error());
@@ -117,7 +119,7 @@ Result<Environment> Environment::make(const Blueprint& blueprint, std::span<char
             "run in a chroot",
             errno);
     if (pid == 0)
-        live(ends->second, blueprint, arguments);
+        live(ends->second, blueprint, arguments, desktop);
     environment.init_ = pid;
     environment.pidfd_ = Descriptor(pidfd);
     const auto path = "/proc/" + std::to_string(pid) + "/ns/user";
@@ -184,6 +186,19 @@ Result<std::vector<std::string>> Environment::wait_ready(std::chrono::millisecon
 
 Result<void> Environment::begin_services() {
     return channel_.send({{"services", true}});
+}
+
+Result<Descriptor> Environment::begin_display(const std::string& cookies) {
+    BATON_TRY(channel_.send({{"display", boost::algorithm::hex(cookies)}}));
+    for (;;) {
+        auto message = channel_.receive(player_deadline);
+        if (!message)
+            return tl::unexpected(message.error());
+        if (const auto error = error_in(message->words))
+            return tl::unexpected(*error);
+        if (message->words.contains("display") && message->files.size() == 1)
+            return std::move(message->files.front());
+    }
 }
 
 Result<std::int64_t> Environment::run(const Program& program, const std::vector<int>& files) {

@@ -23,8 +23,10 @@ class Environment {
   public:
     /// Makes the namespaces. The first process waits for enter(). `arguments`: the memory of the
     /// program's own arguments, overwritten in the copy: the PC's paths are nobody's business
-    /// inside. `stay_open`: nothing; every other descriptor is closed in the copy.
-    static Result<Environment> make(const Blueprint& blueprint, std::span<char> arguments);
+    /// inside; every other descriptor is closed in it. `desktop`: what a
+    /// Program::desktop becomes.
+    static Result<Environment> make(const Blueprint& blueprint, std::span<char> arguments,
+                                    DesktopStart desktop = nullptr);
     ~Environment();
     Environment(Environment&&) noexcept;
     Environment& operator=(Environment&&) = delete;
@@ -46,6 +48,10 @@ class Environment {
 
     /// The owner's session bus and services, before the first program.
     Result<void> begin_services();
+
+    /// The socket that the desk's programs find their X server at (DISPLAY=:0), listening, and the
+    /// owner's file of cookies (the bytes of an Xauthority file). Before the first program.
+    Result<Descriptor> begin_display(const std::string& cookies);
 
     /// Asks for a program; what becomes of it is heard over channel(). `files`: its standard input,
     /// output and error. A terminal among them is replaced by one of the desk's own.

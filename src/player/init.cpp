@@ -1,17 +1,20 @@
 #include "player/init.h"
 
+#include "player/inside_display.h"
 #include "player/mounts.h"
 #include "player/program.h"
 #include "player/services.h"
 #include "player/session_bus.h"
 #include "process/exec.h"
 
+#include <boost/algorithm/hex.hpp>
 #include <boost/json.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <fcntl.h>
 #include <grp.h>
 #include <map>
@@ -59,6 +62,7 @@ struct Launch {
     std::vector<std::string> words;
     std::vector<std::string> environment;
     int report;
+    DesktopStart desktop; ///< instead of `program`
 
     [[noreturn]] void go() {
         ::setsid();
@@ -74,20 +78,27 @@ struct Launch {
             ::setresuid(account.uid, account.uid, account.uid) == 0) {
             if (::chdir(folder.c_str()) != 0 && ::chdir("/") != 0)
                 ::_exit(127);
+            if (desktop != nullptr)
+                tell(ENOENT, desktop(account, environment));
             auto argument_pointers = process::exec_pointers(words);
             auto environment_pointers = process::exec_pointers(environment);
             ::execve(program.c_str(), argument_pointers.data(), environment_pointers.data());
         }
-        const int reason = errno;
-        [[maybe_unused]] const auto told = ::write(report, &reason, sizeof reason);
+        tell(errno, "");
+    }
+
+    [[noreturn]] void tell(int reason, const std::string& text) const {
+        std::string words(reinterpret_cast<const char*>(&reason), sizeof reason);
+        words += text;
+        [[maybe_unused]] const auto told = ::write(report, words.data(), words.size());
         ::_exit(127);
     }
 };
 
 class Init {
   public:
-    Init(Channel channel, std::string owner)
-        : channel_(std::move(channel)), owner_(std::move(owner)) {}
+    Init(Channel channel, std::string owner, DesktopStart desktop)
+        : channel_(std::move(channel)), owner_(std::move(owner)), desktop_(desktop) {}
 
     [[noreturn]] void run();
 
@@ -98,14 +109,51 @@ class Init {
     void pass_on(int signal, std::int64_t to);
     [[noreturn]] void end(std::chrono::milliseconds grace);
     void begin_services();
+    void begin_display(const Message& message);
+    void choose(const Program& program, const Account& account, Launch& launch) const;
     void pass_note();
 
     Channel channel_;
     SessionBus bus_;
     Descriptor notes_; ///< of the services' keeper
     std::string owner_;
+    DesktopStart desktop_;
+    std::optional<InsideDisplay> display_;
     std::map<pid_t, std::int64_t> programs_;
 };
+
+/// What a child says that could not become its program; nothing once it has.
+std::optional<Error> why_not(int report, const std::string& program) {
+    std::array<char, 512> words{};
+    const auto n = ::read(report, words.data(), words.size());
+    int reason = 0;
+    if (n < static_cast<ssize_t>(sizeof reason))
+        return std::nullopt;
+    std::memcpy(&reason, words.data(), sizeof reason);
+    std::string text(words.data() + sizeof reason, static_cast<std::size_t>(n) - sizeof reason);
+    std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c >= 0x7f; }, '?');
+    if (!text.empty())
+        return Error{Errc::not_found, text, "", 0};
+    return fail_errno(reason, "cannot start " + program + " inside").value();
+}
+
+/// What is to be started, with which words.
+void Init::choose(const Program& program, const Account& account, Launch& launch) const {
+    launch.environment = environment_for(account, program);
+    launch.folder = program.folder.empty() ? account.home : program.folder;
+    launch.words = program.words;
+    if (program.desktop) {
+        launch.desktop = desktop_;
+        return;
+    }
+    if (launch.words.empty()) {
+        launch.program =
+            ::access(account.shell.c_str(), X_OK) == 0 ? account.shell : std::string("/bin/sh");
+        launch.words = {"-" + launch.program.substr(launch.program.rfind('/') + 1)};
+        return;
+    }
+    launch.program = find_in_path(launch.words[0], launch.environment);
+}
 
 Result<void> Init::start(std::int64_t id, Message& message) {
     auto program = program_from(message.words.at("program").as_object());
@@ -130,7 +178,8 @@ Result<void> Init::start(std::int64_t id, Message& message) {
         return fail_errno(errno, "cannot start a program inside");
     const Descriptor reading(report[0]);
     Descriptor writing(report[1]);
-    Launch launch{*account, terminal ? &*terminal : nullptr, {}, "", "", {}, {}, writing.get()};
+    Launch launch{*account, terminal ? &*terminal : nullptr, {}, "", "", {}, {}, writing.get(),
+                  nullptr};
     for (std::size_t i = 0; i < 3; ++i)
         // what is a terminal of the PC's is replaced by the desk's own
         launch.files.at(i) = terminal && ::isatty(message.files[i].get()) != 0
@@ -138,17 +187,10 @@ Result<void> Init::start(std::int64_t id, Message& message) {
                                  : message.files[i].get();
     if (bus_.open() && account->name == owner_)
         program->environment.try_emplace("DBUS_SESSION_BUS_ADDRESS", bus_.address());
-    launch.environment = environment_for(*account, *program);
-    launch.folder = program->folder.empty() ? account->home : program->folder;
-    launch.words = program->words;
-    if (launch.words.empty()) {
-        launch.program =
-            ::access(account->shell.c_str(), X_OK) == 0 ? account->shell : std::string("/bin/sh");
-        launch.words = {"-" + launch.program.substr(launch.program.rfind('/') + 1)};
-    } else {
-        launch.program = find_in_path(launch.words[0], launch.environment);
-    }
-    if (launch.program.empty())
+    if (display_ && (account->name == owner_ || account->uid == 0))
+        display_->say_in(program->environment);
+    choose(*program, *account, launch);
+    if (launch.program.empty() && launch.desktop == nullptr)
         return fail(Errc::not_found, "the desk has no program " + launch.words[0],
                     "install it inside, or name it with its path");
     const pid_t pid = ::fork();
@@ -158,10 +200,9 @@ Result<void> Init::start(std::int64_t id, Message& message) {
         launch.go();
     programs_[pid] = id;
     writing.reset();
-    int reason = 0;
-    if (::read(reading.get(), &reason, sizeof reason) == sizeof reason) {
+    if (const auto failed = why_not(reading.get(), launch.program)) {
         programs_.erase(pid);
-        return fail_errno(reason, "cannot start " + launch.program + " inside");
+        return tl::unexpected(*failed);
     }
     std::vector<int> files;
     if (terminal)
@@ -202,6 +243,25 @@ void Init::begin_services() {
     keep_services(*account, environment_for(*account, plain), Descriptor(3));
 }
 
+void Init::begin_display(const Message& message) {
+    const auto account = find_account(contents_of(AT_FDCWD, "/etc/passwd").value_or(""),
+                                      contents_of(AT_FDCWD, "/etc/group").value_or(""), owner_);
+    auto display =
+        account ? InsideDisplay::open(*account, boost::algorithm::unhex(std::string(
+                                                    message.words.at("display").as_string())))
+                : tl::unexpected(account.error());
+    Result<void> told;
+    if (display) {
+        told = channel_.send({{"display", true}}, {display->socket()});
+        display->let_go();
+        display_ = std::move(*display);
+    } else {
+        told = channel_.send(to_words(display.error()));
+    }
+    if (!told)
+        end(at_once);
+}
+
 void Init::pass_note() {
     std::array<char, 2048> text{};
     const auto n = ::read(notes_.get(), text.data(), text.size());
@@ -237,6 +297,8 @@ void Init::hear(Message message) {
         }
     } else if (words.contains("services")) {
         begin_services();
+    } else if (words.contains("display")) {
+        begin_display(message);
     } else if (words.contains("signal")) {
         pass_on(static_cast<int>(number("signal")), number("to"));
     } else if (words.contains("end")) {
@@ -318,9 +380,9 @@ void Init::run() {
 
 } // namespace
 
-void run_init(Channel channel, const std::string& owner) {
+void run_init(Channel channel, const std::string& owner, DesktopStart desktop) {
     try {
-        Init(std::move(channel), owner).run();
+        Init(std::move(channel), owner, desktop).run();
     } catch (const std::exception&) {
         ::_exit(1);
     }

@@ -2,6 +2,7 @@
 
 #include "player/blueprint.h"
 #include "player/channel.h"
+#include "player/program.h"
 
 #include <string>
 
@@ -15,10 +16,11 @@ namespace baton::player {
 ///
 /// From the player: {"services": true}, before the first program; {"run": id, "program": {...}}
 /// with standard input, output and error;
+/// {"display": cookies in hex}, before the first program that needs it;
 /// {"signal": number, "to": id}; {"end": milliseconds of grace}.
 /// To the player: {"started": id, "pid": n} (with the other end of the terminal), {"ended": id,
-/// "status": n} (128 + signal), or {"failed": id, "error": {...}}; {"note": text}, which
-/// somebody inside has written.
-[[noreturn]] void run_init(Channel channel, const std::string& owner);
+/// "status": n} (128 + signal), {"display": true} with the listening socket, or {"failed": id,
+/// "error": {...}}; {"note": text}, which somebody inside has written.
+[[noreturn]] void run_init(Channel channel, const std::string& owner, DesktopStart desktop);
 
 } // namespace baton::player

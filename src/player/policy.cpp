@@ -191,6 +191,13 @@ void read_rest(Reader& reader, Policy& policy) {
         policy.network = *mode;
     else
         reader.refuse(*reader.group("network"), mode.error().what);
+    reader.only_keys("desktop", {"clipboard", "hotkey"});
+    const auto clipboard = parse_clipboard(reader.text("desktop", "clipboard", "apart"));
+    if (clipboard)
+        policy.clipboard = *clipboard;
+    else
+        reader.refuse(*reader.group("desktop"), clipboard.error().what);
+    policy.hotkey = reader.text("desktop", "hotkey", policy.hotkey);
     reader.only_keys("check", {"remember"});
     policy.remember = reader.text("check", "remember", "");
 }

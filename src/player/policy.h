@@ -1,6 +1,7 @@
 #pragma once
 
 #include "model/error.h"
+#include "player/display.h"
 
 #include <cstdint>
 #include <map>
@@ -47,8 +48,10 @@ struct Policy {
     std::vector<std::string> devices; ///< names in /dev
     std::vector<std::string> sys;     ///< folders of /sys
     Network network = Network::user;
-    std::string remember; ///< a folder; empty: nothing is remembered
-    std::string from;     ///< the file it was read from; empty: built in
+    Clipboard clipboard = Clipboard::apart; ///< of a graphical session
+    std::string hotkey = "Ctrl+Alt+Home";   ///< to the next desktop; "none"
+    std::string remember;                   ///< a folder; empty: nothing is remembered
+    std::string from;                       ///< the file it was read from; empty: built in
     bool operator==(const Policy&) const = default;
 };
 

@@ -35,6 +35,7 @@ boost::json::object to_words(const Program& program) {
             {"user", program.user},
             {"folder", program.folder},
             {"environment", std::move(environment)},
+            {"desktop", program.desktop},
             {"terminal", program.terminal},
             {"rows", program.rows},
             {"columns", program.columns}};
@@ -48,6 +49,7 @@ Result<Program> program_from(const boost::json::object& words) {
         program.folder = words.at("folder").as_string().c_str();
         for (const auto& [name, value] : words.at("environment").as_object())
             program.environment[std::string(name)] = value.as_string().c_str();
+        program.desktop = words.at("desktop").as_bool();
         program.terminal = words.at("terminal").as_bool();
         program.rows = words.at("rows").to_number<unsigned>();
         program.columns = words.at("columns").to_number<unsigned>();

@@ -16,6 +16,7 @@ struct Program {
     std::string user;               ///< a name of the desk's /etc/passwd; empty: the desk's owner
     std::string folder;             ///< to start in; empty: the user's home
     std::map<std::string, std::string> environment; ///< beside what every session has
+    bool desktop = false;  ///< no words: the desk's own desktop (DesktopStart) instead of a shell
     bool terminal = false; ///< a terminal of the desk's own: its other end is given to the caller
     unsigned rows = 24;
     unsigned columns = 80;
@@ -39,6 +40,10 @@ struct Account {
 /// By name, in the text of a passwd and a group file. Pure. Errc::not_found.
 Result<Account> find_account(std::string_view passwd, std::string_view group,
                              const std::string& name);
+
+/// Becomes the desk's own desktop: called inside, as the account, between fork and exec. Returns
+/// only when it cannot, with the reason.
+using DesktopStart = std::string (*)(const Account&, const std::vector<std::string>& environment);
 
 /// What a program finds in its environment: nothing of the PC's but what the caller adds. "A=b".
 std::vector<std::string> environment_for(const Account& account, const Program& program);

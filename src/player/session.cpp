@@ -87,7 +87,7 @@ Result<void> Session::load(const PlayOrder& order) {
     opening_.done(Row::information, desk_->was_known()
                                         ? "policy, base, header (closed in order here before)"
                                         : "policy, base, header, check");
-    auto environment = Environment::make(blueprint_, order.arguments);
+    auto environment = Environment::make(blueprint_, order.arguments, order.desktop);
     if (!environment)
         return tl::unexpected(environment.error());
     environment_.emplace(std::move(*environment));

@@ -21,6 +21,7 @@ struct PlayOrder {
     std::string image;         ///< an OS image to lay it over instead; empty: none
     std::string images;        ///< the library that it is in; empty: the usual one
     bool break_lease = false;
+    DesktopStart desktop = nullptr;   ///< see Environment::make
     bool services = true;             ///< start the owner's session bus and services
     std::vector<std::string> publish; ///< ports, as pasta_command takes them
     std::span<char> arguments;        ///< see Environment::make

@@ -1,0 +1,1 @@
+baton_fuzz(screen ROOM screen)

@@ -1,0 +1,1 @@
+baton_test(screen_test KIND unit ROOMS screen)
