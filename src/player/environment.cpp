@@ -188,7 +188,7 @@ Result<void> Environment::begin_services() {
     return channel_.send({{"services", true}});
 }
 
-Result<Descriptor> Environment::begin_display(const std::string& cookies) {
+Result<Environment::DisplaySockets> Environment::begin_display(const std::string& cookies) {
     BATON_TRY(channel_.send({{"display", boost::algorithm::hex(cookies)}}));
     for (;;) {
         auto message = channel_.receive(player_deadline);
@@ -196,8 +196,8 @@ Result<Descriptor> Environment::begin_display(const std::string& cookies) {
             return tl::unexpected(message.error());
         if (const auto error = error_in(message->words))
             return tl::unexpected(*error);
-        if (message->words.contains("display") && message->files.size() == 1)
-            return std::move(message->files.front());
+        if (message->words.contains("display") && message->files.size() == 2)
+            return DisplaySockets{std::move(message->files[0]), std::move(message->files[1])};
     }
 }
 

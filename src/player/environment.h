@@ -49,9 +49,15 @@ class Environment {
     /// The owner's session bus and services, before the first program.
     Result<void> begin_services();
 
-    /// The socket that the desk's programs find their X server at (DISPLAY=:0), listening, and the
-    /// owner's file of cookies (the bytes of an Xauthority file). Before the first program.
-    Result<Descriptor> begin_display(const std::string& cookies);
+    /// Ends of the desk's display, each for the player to give to who serves or uses it.
+    struct DisplaySockets {
+        Descriptor server; ///< listening where the desk's programs find their X server (DISPLAY=:0)
+        Descriptor client; ///< connected to it
+    };
+
+    /// Makes the desk's display, and the owner's file of cookies for it (the bytes of an Xauthority
+    /// file). Before the first program.
+    Result<DisplaySockets> begin_display(const std::string& cookies);
 
     /// Asks for a program; what becomes of it is heard over channel(). `files`: its standard input,
     /// output and error. A terminal among them is replaced by one of the desk's own.

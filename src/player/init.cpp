@@ -252,7 +252,7 @@ void Init::begin_display(const Message& message) {
                 : tl::unexpected(account.error());
     Result<void> told;
     if (display) {
-        told = channel_.send({{"display", true}}, {display->socket()});
+        told = channel_.send({{"display", true}}, {display->server(), display->client()});
         display->let_go();
         display_ = std::move(*display);
     } else {

@@ -19,8 +19,8 @@ namespace baton::player {
 /// {"display": cookies in hex}, before the first program that needs it;
 /// {"signal": number, "to": id}; {"end": milliseconds of grace}.
 /// To the player: {"started": id, "pid": n} (with the other end of the terminal), {"ended": id,
-/// "status": n} (128 + signal), {"display": true} with the listening socket, or {"failed": id,
-/// "error": {...}}; {"note": text}, which somebody inside has written.
+/// "status": n} (128 + signal), {"display": true} with the listening socket and one connected to
+/// it, or {"failed": id, "error": {...}}; {"note": text}, which somebody inside has written.
 [[noreturn]] void run_init(Channel channel, const std::string& owner, DesktopStart desktop);
 
 } // namespace baton::player

@@ -34,11 +34,13 @@ Result<InsideDisplay> InsideDisplay::open(const Account& owner, const std::strin
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path.copy(address.sun_path, sizeof address.sun_path - 1);
-    display.socket_ = process::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!display.socket_.open() ||
-        ::bind(display.socket_.get(), reinterpret_cast<const sockaddr*>(&address),
-               sizeof address) != 0 ||
-        ::chmod(path.data(), 0666) != 0 || ::listen(display.socket_.get(), SOMAXCONN) != 0)
+    const auto* name = reinterpret_cast<const sockaddr*>(&address);
+    display.server_ = process::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    display.client_ = process::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!display.server_.open() || !display.client_.open() ||
+        ::bind(display.server_.get(), name, sizeof address) != 0 ||
+        ::chmod(path.data(), 0666) != 0 || ::listen(display.server_.get(), SOMAXCONN) != 0 ||
+        ::connect(display.client_.get(), name, sizeof address) != 0)
         return fail_errno(errno, "cannot make the desk's display");
     display.cookies_ = "/run/user/" + std::to_string(owner.uid) + "/Xauthority";
     BATON_TRY(write_cookies(display.cookies_, owner, cookies));

@@ -18,17 +18,23 @@ class InsideDisplay {
     /// no /run to the desk.
     static Result<InsideDisplay> open(const Account& owner, const std::string& cookies);
 
-    [[nodiscard]] int socket() const { return socket_.get(); }
+    [[nodiscard]] int server() const { return server_.get(); } ///< listening
 
-    /// Once the nested server has it.
-    void let_go() { socket_.reset(); }
+    [[nodiscard]] int client() const { return client_.get(); } ///< connected to it
+
+    /// Once they are handed out.
+    void let_go() {
+        server_.reset();
+        client_.reset();
+    }
 
     /// DISPLAY and XAUTHORITY, unless somebody has said them already.
     void say_in(std::map<std::string, std::string>& environment) const;
 
   private:
     InsideDisplay() = default;
-    process::Descriptor socket_;
+    process::Descriptor server_;
+    process::Descriptor client_;
     std::string cookies_;
 };
 

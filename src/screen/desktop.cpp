@@ -4,6 +4,8 @@
 #include "player/session.h"
 #include "screen/presenter.h"
 
+#include <boost/algorithm/hex.hpp>
+
 #include <X11/Xauth.h>
 #include <array>
 #include <cerrno>
@@ -30,10 +32,12 @@ std::string pc_cookies(const player::Person& person) {
 
 class Desktop final : public player::Display {
   public:
-    Desktop(player::PcDisplay pc, std::string cookies, player::Person person, Presenter presenter)
+    Desktop(player::PcDisplay pc, std::string cookies, player::Person person, Presenter presenter,
+            player::Clipboard clipboard)
         : pc_(std::move(pc)),
           cookies_(std::move(cookies)),
           person_(std::move(person)),
+          clipboard_(clipboard),
           presenter_(std::move(presenter)) {}
 
     Result<void> begin(player::Session& session) override;
@@ -53,6 +57,7 @@ class Desktop final : public player::Display {
     std::string cookies_; ///< the file of the PC's
     player::Person person_;
     std::function<void(const std::string&)> note_;
+    player::Clipboard clipboard_;
     Presenter presenter_;
     player::NestedServer server_; ///< ends before its window
 };
@@ -70,16 +75,18 @@ Result<void> Desktop::begin(player::Session& session) {
     const auto file = cookie_file(cookie);
     if (!file)
         return tl::unexpected(file.error());
-    const auto socket = session.environment().begin_display(*file);
-    if (!socket)
-        return tl::unexpected(socket.error());
+    const auto sockets = session.environment().begin_display(*file);
+    if (!sockets)
+        return tl::unexpected(sockets.error());
     player::NestedOrder order{pc_, cookies_, window->id, "Desk of " + owner};
-    auto server =
-        player::NestedServer::start(player::xephyr_command(order), person_, socket->get(), *file);
+    auto server = player::NestedServer::start(player::xephyr_command(order), person_,
+                                              sockets->server.get(), *file);
     if (!server)
         return tl::unexpected(server.error());
     server_ = std::move(*server);
     BATON_TRY(server_.wait_ready(starting));
+    if (clipboard_ != player::Clipboard::apart)
+        BATON_TRY(presenter_.give_desk(sockets->client.get(), boost::algorithm::hex(cookie)));
     return presenter_.show(true);
 }
 
@@ -126,8 +133,6 @@ Result<std::unique_ptr<player::Display>> prepare_desktop(const player::DisplayOr
     if (!pc)
         return tl::unexpected(pc.error());
     BATON_TRY(player::check_nested_server());
-    if (order.clipboard != player::Clipboard::apart)
-        return fail(Errc::unsupported, "the clipboard cannot be shared yet", "leave it apart");
     const auto hotkey = parse_hotkey(order.hotkey);
     if (!hotkey)
         return tl::unexpected(hotkey.error());
@@ -136,7 +141,8 @@ Result<std::unique_ptr<player::Display>> prepare_desktop(const player::DisplayOr
     auto presenter = Presenter::start({*pc, cookies, person, *hotkey, order.clipboard});
     if (!presenter)
         return tl::unexpected(presenter.error());
-    return std::make_unique<Desktop>(std::move(*pc), cookies, person, std::move(*presenter));
+    return std::make_unique<Desktop>(std::move(*pc), cookies, person, std::move(*presenter),
+                                     order.clipboard);
 }
 
 } // namespace baton::screen

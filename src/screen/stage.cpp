@@ -1,7 +1,9 @@
 #include "screen/stage.h"
 
+#include "screen/clipboard.h"
 #include "screen/x.h"
 
+#include <boost/algorithm/hex.hpp>
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -33,7 +35,7 @@ struct Other {
 class Stage {
   public:
     Stage(player::Channel channel, const PresenterOrder& order)
-        : channel_(std::move(channel)), order_(order) {}
+        : channel_(std::move(channel)), order_(order), clipboard_(x_, order.clipboard) {}
 
     Result<void> begin();
     [[noreturn]] void run();
@@ -57,6 +59,7 @@ class Stage {
     player::Channel channel_;
     const PresenterOrder& order_;
     X x_;
+    ClipboardBridge clipboard_;
     xcb_window_t window_ = 0;
     xcb_atom_t desk_ = 0;   ///< _BATON_DESK
     xcb_atom_t switch_ = 0; ///< _BATON_SWITCH
@@ -267,18 +270,25 @@ void Stage::hear_event(const xcb_generic_event_t& event) {
 
 void Stage::hear_display() {
     while (const auto event = x_.event())
-        hear_event(*event);
+        if (!clipboard_.hear_pc(*event))
+            hear_event(*event);
     if (xcb_connection_has_error(x_.get()) != 0)
         ::_exit(0);
     xcb_flush(x_.get());
 }
 
 void Stage::hear_player() {
-    const auto message = channel_.receive(hearing);
+    auto message = channel_.receive(hearing);
     if (!message)
         ::_exit(0); // the player is gone
     if (const auto* owner = message->words.if_contains("owner"))
         name_window(std::string(owner->as_string()));
+    if (const auto* cookie = message->words.if_contains("desk");
+        cookie != nullptr && message->files.size() == 1) {
+        // the library closes it
+        const int socket = ::dup(message->files.front().get());
+        clipboard_.give_desk(socket, boost::algorithm::unhex(std::string(cookie->as_string())));
+    }
     if (const auto* shown = message->words.if_contains("show")) {
         shown->as_bool() ? show() : hide();
         say({{"done", true}});
@@ -289,9 +299,20 @@ void Stage::run() {
     for (;;) {
         // what came while a reply was waited for is in the library's queue already
         hear_display();
-        std::array<pollfd, 2> ready{
-            {{channel_.fd(), POLLIN, 0}, {xcb_get_file_descriptor(x_.get()), POLLIN, 0}}};
-        if (::poll(ready.data(), ready.size(), -1) < 0)
+        clipboard_.hear_desk();
+        std::array<pollfd, 3> ready{{{channel_.fd(), POLLIN, 0},
+                                     {xcb_get_file_descriptor(x_.get()), POLLIN, 0},
+                                     {clipboard_.fd(), POLLIN, 0}}};
+        int limit = -1;
+        if (const auto until = clipboard_.deadline())
+            limit = static_cast<int>(
+                std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                              *until - ClipboardBridge::Clock::now())
+                                              .count()));
+        const int events = ::poll(ready.data(), ready.size(), limit);
+        if (events == 0)
+            clipboard_.late();
+        if (events <= 0)
             continue;
         if (ready[0].revents != 0)
             hear_player();

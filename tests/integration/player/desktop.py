@@ -82,7 +82,8 @@ class DesktopTest(PlayerTest):
 
     def setUp(self):
         super().setUp()
-        for program in ("Xvfb", "Xephyr", "jwm", "xterm", "xdotool", "import"):
+        self.sessions = []
+        for program in ("Xvfb", "Xephyr", "jwm", "xterm", "xclip", "xdotool", "xinput", "import"):
             self.assertTrue(shutil.which(program), f"{program} is missing: tools/setup run test")
         self.display = Display(self.folder)
         self.addCleanup(self.display.end)
@@ -123,6 +124,7 @@ class DesktopTest(PlayerTest):
             if play.returncode not in (0, 15, 143, -9):
                 print(f"baton-play: {play.returncode}", *said)
         self.addCleanup(end)
+        self.sessions.append(play)
         return play
 
     def desk_window(self, name="kim"):

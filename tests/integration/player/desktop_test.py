@@ -7,12 +7,13 @@ import os
 import pathlib
 import signal
 import subprocess
+import textwrap
 import unittest
 
 from desktop import DESK_COLOUR, FREE_PLACE, PC_COLOUR, PC_PLACE, DesktopTest
 from playing import PLAY, loops_of, wait_until
 
-WALLPAPER = {"kim": (0x7A, 0x5C, 0x3A), "lee": (0x3B, 0x5F, 0x7D)}
+WALLPAPER = {"kim": (0x7A, 0x5C, 0x3A), "lee": (0x56, 0x60, 0x6A)}
 
 
 class Desktops(DesktopTest):
@@ -96,6 +97,130 @@ class Desktops(DesktopTest):
         self.assertIn("install jwm", done.stderr)
         self.assertTrue(os.path.exists("/usr/bin/jwm"), "the PC's own")
         self.assertEqual(loops_of(desk), [])
+
+    def test_several_at_once(self):
+        kim, lee = self.desk("kim"), self.desk("lee")
+        self.open_desktop(kim, *self.desk_window("kim"))
+        self.wait_for(lambda screen: self.shows_desk(screen, "kim"), "kim's desktop")
+        self.open_desktop(lee, *self.desk_window("lee"))
+        seen = self.wait_for(lambda screen: self.shows_desk(screen, "lee"), "lee's desktop")
+        self.assertEqual(seen.has(WALLPAPER["kim"]), 0, "its own wallpaper")
+        self.keep("lee")
+        self.assertEqual(self.listed(), {"kim": False, "lee": True})
+
+        # round in a circle, by the key and by the command
+        circle = [self.shows_pc, lambda screen: self.shows_desk(screen, "kim"), lambda screen: self.shows_desk(screen, "lee")]
+        for turn, shown in enumerate(circle + circle):
+            if turn % 2 == 0:
+                self.display.run("xdotool", "key", "ctrl+alt+Home")
+            else:
+                self.switch()
+            self.wait_for(shown, f"turn {turn}")
+        # from one to the other, and the PC's window has the keyboard again at the end
+        self.display.run("xdotool", "key", "ctrl+alt+Home")
+        self.wait_for(self.shows_pc, "the PC's")
+        self.display.run("xdotool", "search", "--name", "PCs own", "windowfocus", "--sync")
+        owner = self.display.run("xdotool", "getwindowfocus").stdout
+        for word in ("lee", "kim", str(lee), "kim.desk"):
+            self.switch(word)
+            self.wait_for(lambda screen, word=word: self.shows_desk(screen, "lee" if "lee" in word else "kim"), word)
+            self.assertNotEqual(self.display.run("xdotool", "getwindowfocus").stdout, owner)
+        self.switch("pc")
+        self.wait_for(self.shows_pc, "the PC's")
+        self.assertEqual(self.display.run("xdotool", "getwindowfocus").stdout, owner)
+
+        # the one that had the hotkey ends: the other one has it
+        done = self.display.run(PLAY, "switch", "eve", check=False)
+        self.assertEqual((done.returncode, "no desk eve" in done.stderr), (125, True), done.stderr)
+        self.sessions[0].terminate()
+        self.sessions[0].wait(60)
+        self.assertEqual(self.listed(), {"lee": False})
+        for shown in (True, False):
+            self.display.run("xdotool", "key", "ctrl+alt+Home")
+            self.wait_for((lambda screen: self.shows_desk(screen, "lee")) if shown else self.shows_pc, f"lee alone, {shown}")
+
+    def test_a_desk_sees_nothing_of_the_pc_and_of_another(self):
+        kim, lee = self.desk("kim"), self.desk("lee")
+        self.open_desktop(lee, *self.desk_window("lee"))
+        self.wait_for(lambda screen: self.shows_desk(screen, "lee"), "lee's desktop")
+        self.switch("host")
+        # who looks for everything, as root of the desk
+        script = """
+            import os, socket, subprocess
+            def out(*words):
+                return subprocess.run(words, capture_output=True, text=True).stdout
+            print(os.listdir("/tmp/.X11-unix"))
+            for name in ("/tmp/.X11-unix/X%s", chr(0) + "/tmp/.X11-unix/X%s"):
+                for number in [PC] + list(range(200)):
+                    one = socket.socket(socket.AF_UNIX)
+                    if one.connect_ex(name % number) == 0 and (name[0], number) != ("/", 0):
+                        print("REACHED", repr(name), number)
+            print("TCP", [port for port in (6000, 6000 + PC) if socket.socket().connect_ex(("127.0.0.1", port)) == 0])
+            print("PCs own" in out("xwininfo", "-root", "-tree"), "lees own" in out("xwininfo", "-root", "-tree"))
+            print(out("xclip", "-o", "-selection", "clipboard") + out("xclip", "-o") == "")
+            del os.environ["XAUTHORITY"]
+            print(out("xdpyinfo") == "")
+        """
+        for selection in ("clipboard", "primary"):
+            subprocess.run(["xclip", "-selection", selection], input="of the PC", text=True, env=self.display.environment,
+                           check=True, timeout=60)
+        script = textwrap.dedent(script).replace("PC]", self.display.number + "]").replace("+ PC", "+ " + self.display.number)
+        done = self.display.run(PLAY, kim, "--graphical", "--user", "root", "--net", "none", "--", "/usr/bin/python3", "-c",
+                                script, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, "['X0']\nTCP []\nFalse False\nTrue\nTrue\n", done.stderr)
+
+    def test_a_key_logger_sees_its_own_desk_alone(self):
+        desk = self.desk()
+        # what is typed anywhere in this X server, whoever has the keyboard
+        self.open_desktop(desk, "sh", "-c", "touch said; xinput test-xi2 --root > keys & "
+                          + " ".join(f"'{word}'" for word in self.desk_window()))
+        self.wait_for(self.shows_desk, "the desk's desktop")
+        self.switch("host")
+        self.wait_for(self.shows_pc, "the PC's desktop")
+        self.display.run("xdotool", "type", "secret")
+        self.display.run("xdotool", "key", "ctrl+alt+Home")
+        self.wait_for(self.shows_desk, "the desk again")
+        self.display.run("xdotool", "type", "own")
+        self.display.run("xdotool", "key", "Escape")
+        self.switch("host")
+        self.sessions[0].terminate()
+        self.sessions[0].wait(60)
+        keys = set(self.inside(desk, "sed -n 's/^ *detail: *//p' ~/keys", user="kim").split())
+        self.assertGreaterEqual(keys, {"32", "25", "57"}, "o, w, n")
+        self.assertEqual(keys & {"39", "26", "54", "27", "28"}, set(), "s, e, c, r, t")
+
+    def copied(self, text):
+        subprocess.run(["xclip", "-selection", "clipboard"], input=text, text=True, env=self.display.environment, check=True,
+                       timeout=60)
+
+    def pasted(self):
+        done = self.display.run("timeout", "20", "xclip", "-o", "-selection", "clipboard", check=False)
+        return done.stdout if done.returncode == 0 else None
+
+    def test_the_clipboard_goes_where_it_is_allowed(self):
+        desk = self.desk()
+        long = "\u00e9\ud55c" * 200_000  # more than one request of X's takes
+        for allowed, inward, outward in (("apart", False, False), ("in", True, False), ("out", False, True),
+                                         ("both", True, True)):
+            for text in ("short", long) if allowed == "both" else ("short",):
+                self.copied("from the PC " + text)
+                # pastes, copies, and stays until the file is there
+                script = ("timeout 20 xclip -o -selection clipboard > in.txt || echo nothing > in.txt; "
+                          "(printf 'from the desk '; cat in.txt) > out.txt; xclip -selection clipboard < out.txt; echo ready; "
+                          "until [ -e /tmp/end ]; do sleep 0.02; done; cat in.txt")
+                play = self.display.start(PLAY, desk, "--graphical", "--net", "none", "--clipboard", allowed, "--", "sh", "-c",
+                                          "{ " + script + "; } & read end; touch /tmp/end; wait", stdin=subprocess.PIPE,
+                                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                self.addCleanup(lambda play=play: (play.kill(), play.wait(), play.stdin.close(), play.stdout.close()))
+                self.assertEqual(play.stdout.readline(), "ready\n", allowed)
+                given = "from the PC " + text if inward else "nothing\n"
+                wanted = "from the desk " + given if outward else "from the PC " + text
+                seen = []
+                # who owns it now reaches the other side a moment later
+                wait_until(lambda: seen.append(self.pasted()) or seen[-1] == wanted, f"{allowed}: {wanted[:40]!r}", 20)
+                self.assertEqual(play.communicate("\n", timeout=60)[0], given, allowed)
+                self.assertEqual(play.returncode, 0)
 
     def test_killed_it_leaves_nothing(self):
         desk = self.desk()
