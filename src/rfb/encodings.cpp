@@ -10,40 +10,38 @@ namespace baton::rfb {
 
 namespace {
 
-enum class Kind : std::uint8_t { picture, pseudo, promise };
-
 struct Known {
     Encoding encoding;
     std::string_view name;
-    Kind kind; ///< promise: has no rectangle of its own
+    bool framed; ///< has a rectangle, which can be framed
 };
 
 constexpr std::array known{
-    Known{Encoding::raw, "Raw", Kind::picture},
-    Known{Encoding::copy_rect, "CopyRect", Kind::picture},
-    Known{Encoding::rre, "RRE", Kind::picture},
-    Known{Encoding::corre, "CoRRE", Kind::picture},
-    Known{Encoding::hextile, "Hextile", Kind::picture},
-    Known{Encoding::zlib, "Zlib", Kind::picture},
-    Known{Encoding::tight, "Tight", Kind::picture},
-    Known{Encoding::zrle, "ZRLE", Kind::picture},
-    Known{Encoding::zywrle, "ZYWRLE", Kind::picture},
-    Known{Encoding::tight_png, "TightPNG", Kind::picture},
-    Known{Encoding::desktop_size, "DesktopSize", Kind::pseudo},
-    Known{Encoding::last_rect, "LastRect", Kind::pseudo},
-    Known{Encoding::cursor, "Cursor", Kind::pseudo},
-    Known{Encoding::x_cursor, "XCursor", Kind::pseudo},
-    Known{Encoding::qemu_pointer_motion_change, "QEMU pointer motion change", Kind::pseudo},
-    Known{Encoding::qemu_extended_key, "QEMU extended key", Kind::pseudo},
-    Known{Encoding::qemu_audio, "QEMU audio", Kind::pseudo},
-    Known{Encoding::qemu_led_state, "QEMU LED state", Kind::pseudo},
-    Known{Encoding::desktop_name, "DesktopName", Kind::pseudo},
-    Known{Encoding::extended_desktop_size, "ExtendedDesktopSize", Kind::pseudo},
-    Known{Encoding::cursor_with_alpha, "Cursor with alpha", Kind::pseudo},
-    Known{Encoding::trle, "TRLE", Kind::promise},
-    Known{Encoding::fence, "Fence", Kind::promise},
-    Known{Encoding::continuous_updates, "ContinuousUpdates", Kind::promise},
-    Known{Encoding::extended_clipboard, "Extended clipboard", Kind::promise},
+    Known{Encoding::raw, "Raw", true},
+    Known{Encoding::copy_rect, "CopyRect", true},
+    Known{Encoding::rre, "RRE", true},
+    Known{Encoding::corre, "CoRRE", true},
+    Known{Encoding::hextile, "Hextile", true},
+    Known{Encoding::zlib, "Zlib", true},
+    Known{Encoding::tight, "Tight", true},
+    Known{Encoding::zrle, "ZRLE", true},
+    Known{Encoding::zywrle, "ZYWRLE", true},
+    Known{Encoding::tight_png, "TightPNG", true},
+    Known{Encoding::desktop_size, "DesktopSize", true},
+    Known{Encoding::last_rect, "LastRect", true},
+    Known{Encoding::cursor, "Cursor", true},
+    Known{Encoding::x_cursor, "XCursor", true},
+    Known{Encoding::qemu_pointer_motion_change, "QEMU pointer motion change", true},
+    Known{Encoding::qemu_extended_key, "QEMU extended key", true},
+    Known{Encoding::qemu_audio, "QEMU audio", true},
+    Known{Encoding::qemu_led_state, "QEMU LED state", true},
+    Known{Encoding::desktop_name, "DesktopName", true},
+    Known{Encoding::extended_desktop_size, "ExtendedDesktopSize", true},
+    Known{Encoding::cursor_with_alpha, "Cursor with alpha", true},
+    Known{Encoding::trle, "TRLE", false},
+    Known{Encoding::fence, "Fence", false},
+    Known{Encoding::continuous_updates, "ContinuousUpdates", false},
+    Known{Encoding::extended_clipboard, "Extended clipboard", false},
 };
 
 const Known* find(Encoding encoding) {
@@ -55,14 +53,9 @@ const Known* find(Encoding encoding) {
 
 } // namespace
 
-bool is_picture(Encoding encoding) {
-    const Known* const one = find(encoding);
-    return one != nullptr && one->kind == Kind::picture;
-}
-
 bool is_framed(Encoding encoding) {
     const Known* const one = find(encoding);
-    return one != nullptr && one->kind != Kind::promise;
+    return one != nullptr && one->framed;
 }
 
 bool is_level(Encoding encoding) {

@@ -48,7 +48,23 @@ inline std::uint32_t number_of(Encoding encoding) {
 }
 
 /// It carries pixels of the screen, so that its rectangle lies within the screen.
-bool is_picture(Encoding encoding);
+constexpr bool is_picture(Encoding encoding) {
+    switch (encoding) {
+    case Encoding::raw:
+    case Encoding::copy_rect:
+    case Encoding::rre:
+    case Encoding::corre:
+    case Encoding::hextile:
+    case Encoding::zlib:
+    case Encoding::tight:
+    case Encoding::zrle:
+    case Encoding::zywrle:
+    case Encoding::tight_png:
+        return true;
+    default:
+        return false;
+    }
+}
 
 /// A rectangle of this encoding can be framed: server_reader.h knows where it ends.
 bool is_framed(Encoding encoding);

@@ -6,3 +6,10 @@ baton_test(rfb_test KIND unit ROOMS rfb LIBRARIES rapidcheck ZLIB::ZLIB)
 add_executable(baton-screen "${CMAKE_SOURCE_DIR}/tests/tools/baton_screen.cpp")
 target_link_libraries(baton-screen PRIVATE baton_rfb baton_guest CLI11::CLI11 OpenSSL::Crypto Boost::json
     baton_warnings)
+
+# real servers, and a real viewer
+find_package(PNG REQUIRED)
+baton_test(rfb_servers_test KIND integration ROOMS rfb process LIBRARIES ZLIB::ZLIB PNG::PNG Boost::json fmt::fmt
+    TIMEOUT 300)
+target_sources(rfb_servers_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_decoder.cpp")
+set_tests_properties(rfb_servers_test PROPERTIES RUN_SERIAL TRUE)
