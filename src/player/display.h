@@ -44,6 +44,10 @@ class Display {
     /// In an open session, before its first program: the desk's X server runs, and is shown.
     virtual Result<void> begin(Session& session) = 0;
 
+    /// After the desktop was started: waits until it takes care of windows. A program that opens
+    /// one before may never get it.
+    virtual void wait_for_manager() = 0;
+
     /// The desk's desktop before the PC's, or the PC's again. Waits until it is so.
     virtual Result<void> show(bool desk) = 0;
     [[nodiscard]] virtual bool shown() const = 0;

@@ -88,9 +88,9 @@ struct Launch {
     }
 
     [[noreturn]] void tell(int reason, const std::string& text) const {
-        std::string words(reinterpret_cast<const char*>(&reason), sizeof reason);
-        words += text;
-        [[maybe_unused]] const auto told = ::write(report, words.data(), words.size());
+        std::string said(reinterpret_cast<const char*>(&reason), sizeof reason);
+        said += text;
+        [[maybe_unused]] const auto told = ::write(report, said.data(), said.size());
         ::_exit(127);
     }
 };

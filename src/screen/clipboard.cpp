@@ -173,10 +173,10 @@ ClipboardSide::Heard ClipboardSide::hear(const xcb_generic_event_t& event) {
     return heard;
 }
 
-void ClipboardBridge::give_desk(int socket, const std::string& cookie) {
-    if (!desk_.connect(socket, cookie))
-        return;
+void ClipboardBridge::begin() {
     using player::Clipboard;
+    if (allowed_ == Clipboard::apart)
+        return;
     const bool in = allowed_ == Clipboard::in || allowed_ == Clipboard::both;
     const bool out = allowed_ == Clipboard::out || allowed_ == Clipboard::both;
     pc_side_.emplace(pc_, in);
@@ -188,10 +188,6 @@ void ClipboardBridge::give_desk(int socket, const std::string& cookie) {
     }
     if (in) // what was copied before the desk was opened
         desk_side_->offer(true);
-}
-
-int ClipboardBridge::fd() const {
-    return desk_side_ ? xcb_get_file_descriptor(desk_.get()) : -1;
 }
 
 bool ClipboardBridge::carry(ClipboardSide& from, ClipboardSide& to,
@@ -217,19 +213,16 @@ bool ClipboardBridge::hear_pc(const xcb_generic_event_t& event) {
     return pc_side_ && carry(*pc_side_, *desk_side_, event);
 }
 
-void ClipboardBridge::hear_desk() {
-    while (desk_side_) {
-        const auto event = desk_.event();
-        if (!event)
-            break;
-        carry(*desk_side_, *pc_side_, *event);
-    }
-    if (desk_side_ && xcb_connection_has_error(desk_.get()) != 0) {
+bool ClipboardBridge::hear_desk(const xcb_generic_event_t& event) {
+    return desk_side_ && carry(*desk_side_, *pc_side_, event);
+}
+
+void ClipboardBridge::end() {
+    if (pc_side_)
         pc_side_->offer(false);
-        desk_side_.reset();
-        pc_side_.reset();
-        deadline_.reset();
-    }
+    desk_side_.reset();
+    pc_side_.reset();
+    deadline_.reset();
 }
 
 void ClipboardBridge::late() {

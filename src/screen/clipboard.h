@@ -75,18 +75,18 @@ class ClipboardSide {
 /// allowed, and only when somebody pastes.
 class ClipboardBridge {
   public:
-    ClipboardBridge(const X& pc, player::Clipboard allowed) : pc_(pc), allowed_(allowed) {}
+    ClipboardBridge(const X& pc, const X& desk, player::Clipboard allowed)
+        : pc_(pc), desk_(desk), allowed_(allowed) {}
 
-    /// A connection to the desk's X server with its cookie.
-    void give_desk(int socket, const std::string& cookie);
-
-    /// The desk's connection, to wait for; -1: there is none.
-    [[nodiscard]] int fd() const;
+    /// Once both are connected.
+    void begin();
+    /// The desk's connection is gone.
+    void end();
 
     /// An event of the PC's display: true: it was the clipboard's.
     bool hear_pc(const xcb_generic_event_t& event);
-    /// What the desk's X server has sent.
-    void hear_desk();
+    /// The same of the desk's.
+    bool hear_desk(const xcb_generic_event_t& event);
 
     using Clock = std::chrono::steady_clock;
 
@@ -99,8 +99,8 @@ class ClipboardBridge {
     bool carry(ClipboardSide& from, ClipboardSide& to, const xcb_generic_event_t& event);
 
     const X& pc_;
+    const X& desk_;
     player::Clipboard allowed_;
-    X desk_;
     std::optional<ClipboardSide> pc_side_;
     std::optional<ClipboardSide> desk_side_;
     std::optional<Clock::time_point> deadline_;

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::chrono::milliseconds answering{10'000};
 constexpr std::chrono::milliseconds starting{30'000};
+constexpr std::chrono::milliseconds managing{5'000};
 
 /// The person's cookies for the PC's display; empty: they have none.
 std::string pc_cookies(const player::Person& person) {
@@ -32,15 +33,15 @@ std::string pc_cookies(const player::Person& person) {
 
 class Desktop final : public player::Display {
   public:
-    Desktop(player::PcDisplay pc, std::string cookies, player::Person person, Presenter presenter,
-            player::Clipboard clipboard)
+    Desktop(player::PcDisplay pc, std::string cookies, player::Person person, Presenter presenter)
         : pc_(std::move(pc)),
           cookies_(std::move(cookies)),
           person_(std::move(person)),
-          clipboard_(clipboard),
           presenter_(std::move(presenter)) {}
 
     Result<void> begin(player::Session& session) override;
+
+    void wait_for_manager() override;
 
     Result<void> show(bool desk) override { return presenter_.show(desk); }
 
@@ -57,13 +58,13 @@ class Desktop final : public player::Display {
     std::string cookies_; ///< the file of the PC's
     player::Person person_;
     std::function<void(const std::string&)> note_;
-    player::Clipboard clipboard_;
     Presenter presenter_;
     player::NestedServer server_; ///< ends before its window
 };
 
 Result<void> Desktop::begin(player::Session& session) {
     note_ = [&session](const std::string& text) { session.note(text); };
+    presenter_.tell(note_);
     const auto window = presenter_.window(answering);
     if (!window)
         return tl::unexpected(window.error());
@@ -85,9 +86,14 @@ Result<void> Desktop::begin(player::Session& session) {
         return tl::unexpected(server.error());
     server_ = std::move(*server);
     BATON_TRY(server_.wait_ready(starting));
-    if (clipboard_ != player::Clipboard::apart)
-        BATON_TRY(presenter_.give_desk(sockets->client.get(), boost::algorithm::hex(cookie)));
+    BATON_TRY(presenter_.give_desk(sockets->client.get(), boost::algorithm::hex(cookie)));
     return presenter_.show(true);
+}
+
+void Desktop::wait_for_manager() {
+    // one that does not say that it is ready gets no more time than this
+    if (const auto there = presenter_.wait_managed(managing); !there)
+        note_("the desk's window manager does not say that it is ready");
 }
 
 Result<void> Desktop::server_ended() const {
@@ -98,7 +104,7 @@ Result<void> Desktop::server_ended() const {
 }
 
 std::vector<player::Watch> Desktop::watches() {
-    return {{presenter_.fd(), [this] { return presenter_.hear(note_); }},
+    return {{presenter_.fd(), [this] { return presenter_.hear(); }},
             {server_.pidfd(), [this] { return server_ended(); }}};
 }
 
@@ -141,8 +147,7 @@ Result<std::unique_ptr<player::Display>> prepare_desktop(const player::DisplayOr
     auto presenter = Presenter::start({*pc, cookies, person, *hotkey, order.clipboard});
     if (!presenter)
         return tl::unexpected(presenter.error());
-    return std::make_unique<Desktop>(std::move(*pc), cookies, person, std::move(*presenter),
-                                     order.clipboard);
+    return std::make_unique<Desktop>(std::move(*pc), cookies, person, std::move(*presenter));
 }
 
 } // namespace baton::screen

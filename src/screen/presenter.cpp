@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -74,7 +75,9 @@ Result<Presenter> Presenter::start(const PresenterOrder& order) {
 Presenter::Presenter(Presenter&& other) noexcept
     : channel_(std::move(other.channel_)),
       pid_(std::exchange(other.pid_, -1)),
-      shown_(other.shown_) {}
+      shown_(other.shown_),
+      managed_(other.managed_),
+      note_(std::move(other.note_)) {}
 
 Presenter::~Presenter() {
     if (pid_ <= 0)
@@ -97,20 +100,20 @@ Result<Presenter::Window> Presenter::window(std::chrono::milliseconds deadline) 
     return Window{number("window"), number("width"), number("height")};
 }
 
-void Presenter::take(const player::Message& message,
-                     const std::function<void(const std::string&)>& note) {
+void Presenter::take(const player::Message& message) {
     if (const auto* shown = message.words.if_contains("shown"))
         shown_ = shown->as_bool();
-    if (const auto* text = message.words.if_contains("note"); text != nullptr && note)
-        note(std::string(text->as_string()));
+    managed_ = managed_ || message.words.contains("managed");
+    if (const auto* text = message.words.if_contains("note"); text != nullptr && note_)
+        note_(std::string(text->as_string()));
 }
 
-Result<void> Presenter::hear(const std::function<void(const std::string&)>& note) {
+Result<void> Presenter::hear() {
     auto message = channel_.receive(switching);
     if (!message)
         return fail(Errc::unavailable, "the PC's display is gone, and the desk's desktop with it",
                     "the desk's files are as its programs have written them");
-    take(*message, note);
+    take(*message);
     return {};
 }
 
@@ -124,10 +127,23 @@ Result<void> Presenter::show(bool shown) {
         auto message = channel_.receive(switching);
         if (!message)
             return tl::unexpected(message.error().in("switching"));
-        take(*message, nullptr);
+        take(*message);
         if (message->words.contains("done"))
             return {};
     }
+}
+
+Result<void> Presenter::wait_managed(std::chrono::milliseconds deadline) {
+    const auto until = std::chrono::steady_clock::now() + deadline;
+    while (!managed_) {
+        const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(
+            until - std::chrono::steady_clock::now());
+        auto message = channel_.receive(std::max(rest, std::chrono::milliseconds(0)));
+        if (!message)
+            return tl::unexpected(message.error());
+        take(*message);
+    }
+    return {};
 }
 
 Result<void> Presenter::give_desk(int socket, const std::string& cookie) {

@@ -49,25 +49,33 @@ class Presenter {
     /// Before the PC's desktop, or behind it; waits until the X server has done it.
     Result<void> show(bool shown);
 
-    /// A connection to the desk's X server and the cookie for it: from now on the clipboard is
-    /// carried as the order says.
+    /// A connection to the desk's X server and the cookie for it (in hex): from now on the
+    /// clipboard is carried as the order says.
     Result<void> give_desk(int socket, const std::string& cookie);
+
+    /// Waits until the desk has a window manager. Errc::timeout.
+    Result<void> wait_managed(std::chrono::milliseconds deadline);
 
     [[nodiscard]] bool shown() const { return shown_; }
 
     [[nodiscard]] int fd() const { return channel_.fd(); }
 
     /// When fd() is readable. Errc::unavailable: the PC's display is gone.
-    Result<void> hear(const std::function<void(const std::string&)>& note);
+    Result<void> hear();
+
+    /// Who is told what the person is to know; nobody before.
+    void tell(std::function<void(const std::string&)> note) { note_ = std::move(note); }
 
   private:
     Presenter(player::Channel channel, pid_t pid) : channel_(std::move(channel)), pid_(pid) {}
 
-    void take(const player::Message& message, const std::function<void(const std::string&)>& note);
+    void take(const player::Message& message);
 
     player::Channel channel_;
     pid_t pid_ = -1;
     bool shown_ = false;
+    bool managed_ = false;
+    std::function<void(const std::string&)> note_;
 };
 
 } // namespace baton::screen

@@ -35,7 +35,7 @@ struct Other {
 class Stage {
   public:
     Stage(player::Channel channel, const PresenterOrder& order)
-        : channel_(std::move(channel)), order_(order), clipboard_(x_, order.clipboard) {}
+        : channel_(std::move(channel)), order_(order), clipboard_(x_, desk_x_, order.clipboard) {}
 
     Result<void> begin();
     [[noreturn]] void run();
@@ -45,6 +45,9 @@ class Stage {
     void grab_hotkey();
     void hear_player();
     void hear_display();
+    void begin_desk(int socket, const std::string& cookie);
+    void hear_desk();
+    void look_for_manager();
     void hear_event(const xcb_generic_event_t& event);
     void show();
     void hide();
@@ -59,11 +62,14 @@ class Stage {
     player::Channel channel_;
     const PresenterOrder& order_;
     X x_;
+    X desk_x_; ///< the desk's own, once it is there
     ClipboardBridge clipboard_;
     xcb_window_t window_ = 0;
-    xcb_atom_t desk_ = 0;   ///< _BATON_DESK
-    xcb_atom_t switch_ = 0; ///< _BATON_SWITCH
-    xcb_atom_t focus_ = 0;  ///< _BATON_FOCUS: who had the keyboard before the desks
+    xcb_atom_t desk_ = 0;    ///< _BATON_DESK
+    xcb_atom_t switch_ = 0;  ///< _BATON_SWITCH
+    xcb_atom_t focus_ = 0;   ///< _BATON_FOCUS: who had the keyboard before the desks
+    xcb_atom_t manager_ = 0; ///< of the desk: _NET_SUPPORTING_WM_CHECK
+    bool managed_ = false;   ///< a window manager is ready there
     bool has_hotkey_ = false;
     bool shown_ = false;
     int taken_back_ = 0;
@@ -277,6 +283,39 @@ void Stage::hear_display() {
     xcb_flush(x_.get());
 }
 
+void Stage::begin_desk(int socket, const std::string& cookie) {
+    if (!desk_x_.connect(socket, cookie))
+        return;
+    manager_ = desk_x_.atom("_NET_SUPPORTING_WM_CHECK");
+    const std::uint32_t properties = XCB_EVENT_MASK_PROPERTY_CHANGE;
+    xcb_change_window_attributes(desk_x_.get(), desk_x_.screen().root, XCB_CW_EVENT_MASK,
+                                 &properties);
+    clipboard_.begin();
+    look_for_manager();
+}
+
+/// A window manager says so by this property when it has taken over the windows. What is mapped
+/// while it still begins can be lost: jwm throws away what it was told until then.
+void Stage::look_for_manager() {
+    if (managed_ || desk_x_.numbers(desk_x_.screen().root, manager_).empty())
+        return;
+    managed_ = true;
+    say({{"managed", true}});
+}
+
+void Stage::hear_desk() {
+    if (!desk_x_.open())
+        return;
+    while (const auto event = desk_x_.event()) {
+        constexpr unsigned sent = 0x80;
+        if (!clipboard_.hear_desk(*event) && (event->response_type & ~sent) == XCB_PROPERTY_NOTIFY)
+            look_for_manager();
+    }
+    xcb_flush(desk_x_.get());
+    if (!desk_x_.open())
+        clipboard_.end();
+}
+
 void Stage::hear_player() {
     auto message = channel_.receive(hearing);
     if (!message)
@@ -287,7 +326,7 @@ void Stage::hear_player() {
         cookie != nullptr && message->files.size() == 1) {
         // the library closes it
         const int socket = ::dup(message->files.front().get());
-        clipboard_.give_desk(socket, boost::algorithm::unhex(std::string(cookie->as_string())));
+        begin_desk(socket, boost::algorithm::unhex(std::string(cookie->as_string())));
     }
     if (const auto* shown = message->words.if_contains("show")) {
         shown->as_bool() ? show() : hide();
@@ -299,10 +338,11 @@ void Stage::run() {
     for (;;) {
         // what came while a reply was waited for is in the library's queue already
         hear_display();
-        clipboard_.hear_desk();
-        std::array<pollfd, 3> ready{{{channel_.fd(), POLLIN, 0},
-                                     {xcb_get_file_descriptor(x_.get()), POLLIN, 0},
-                                     {clipboard_.fd(), POLLIN, 0}}};
+        hear_desk();
+        std::array<pollfd, 3> ready{
+            {{channel_.fd(), POLLIN, 0},
+             {xcb_get_file_descriptor(x_.get()), POLLIN, 0},
+             {desk_x_.open() ? xcb_get_file_descriptor(desk_x_.get()) : -1, POLLIN, 0}}};
         int limit = -1;
         if (const auto until = clipboard_.deadline())
             limit = static_cast<int>(

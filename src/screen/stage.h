@@ -9,9 +9,9 @@ namespace baton::screen {
 /// gone.
 ///
 /// To the player: {"window": id, "width": n, "height": n} or {"error": {...}}, first; {"shown":
-/// bool} whenever that changes; {"done": true} after a {"show": bool} of the player's; {"note":
-/// text}. From the player besides: {"owner": name}, once, and {"desk": cookie in hex} with a
-/// connection to the desk's X server, for the clipboard.
+/// bool} whenever that changes; {"done": true} after a {"show": bool} of the player's; {"managed":
+/// true} when the desk has a window manager; {"note": text}. From the player besides: {"owner":
+/// name}, once, and {"desk": cookie in hex} with a connection to the desk's X server.
 ///
 /// Several desks on one display know each other by a property of their windows, _BATON_DESK, which
 /// holds when it was made and by whom. One presenter at a time has the hotkey; it asks the others

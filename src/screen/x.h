@@ -36,7 +36,10 @@ class X {
 
     [[nodiscard]] xcb_connection_t* get() const { return connection_; }
 
-    [[nodiscard]] bool open() const { return connection_ != nullptr; }
+    /// Connected, and not lost.
+    [[nodiscard]] bool open() const {
+        return screen_ != nullptr && xcb_connection_has_error(connection_) == 0;
+    }
 
     [[nodiscard]] const xcb_screen_t& screen() const { return *screen_; }
 

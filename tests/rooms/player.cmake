@@ -9,3 +9,6 @@ baton_script_test(player_vm_test KIND integration TIMEOUT 600
     COMMAND python3 "${CMAKE_SOURCE_DIR}/tests/integration/player/vm_test.py")
 set_tests_properties(player_vm_test PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
     ENVIRONMENT "BATON_BUILD=${CMAKE_BINARY_DIR};BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
+baton_script_test(player_desktop_starts_test KIND integration TIMEOUT 600 LABELS long
+    COMMAND python3 "${CMAKE_SOURCE_DIR}/tests/integration/player/desktop_starts_test.py")
+set_tests_properties(player_desktop_starts_test PROPERTIES RUN_SERIAL TRUE)

@@ -153,10 +153,12 @@ Result<int> Running::attend() {
         player::Program desktop = program;
         desktop.words.clear();
         desktop.desktop = true;
-        if (program.words.empty())
+        if (program.words.empty()) {
             program = desktop;
-        else
+        } else {
             BATON_TRY(player::start_aside(session_, desktop));
+            display_->wait_for_manager();
+        }
     }
     return player::attend(session_, program, watches);
 }
