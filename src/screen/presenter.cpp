@@ -31,7 +31,7 @@ constexpr std::chrono::milliseconds switching{5'000};
         ::_exit(1);
     // after the change of user, which forgets it
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::prctl(PR_SET_NAME, "baton-screen");
+    ::prctl(PR_SET_NAME, "baton-present");
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (::getppid() != parent)
         ::_exit(1);

@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import textwrap
 import unittest
 
@@ -221,6 +222,65 @@ class Desktops(DesktopTest):
                 wait_until(lambda: seen.append(self.pasted()) or seen[-1] == wanted, f"{allowed}: {wanted[:40]!r}", 20)
                 self.assertEqual(play.communicate("\n", timeout=60)[0], given, allowed)
                 self.assertEqual(play.returncode, 0)
+
+    def test_what_speaks_with_the_display_is_the_persons(self):
+        person = 65534
+        if subprocess.run(["unshare", "--user", "true"], capture_output=True, user=person, group=person).returncode != 0:
+            print("\nNOT TESTED: users of this machine may not make user namespaces\n", file=sys.stderr)
+            self.skipTest("no user namespaces for users")
+        # as after sudo: root, who came from somebody else, whose cookies only they can read
+        self.folder.chmod(0o711)
+        os.chown(self.display.cookies, person, person)
+        self.display.environment["SUDO_UID"] = str(person)
+        play = self.open_desktop(self.desk(), *self.desk_window())
+        self.wait_for(self.shows_desk, "the desk's desktop")
+        users = {}
+        for pid in self.children_of(play.pid):
+            status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+            users[status["Name"].strip()] = (int(status["Uid"].split()[0]), int(status["CapPrm"], 16))
+        self.assertEqual(users["baton-present"], (person, 0))
+        self.assertEqual(users["bwrap"][0], person)
+        self.assertGreaterEqual(users["baton-desk"][0], 0x70000000)
+
+        # who may ask the player: that person and root, nobody else, and the kernel says who it is
+        name = next(line.split("@", 1)[1] for line in pathlib.Path("/proc/net/unix").read_text().splitlines()
+                    if f"@baton-play/{play.pid}/" in line)
+        asking = ("import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(20); "
+                  "s.connect(chr(0) + sys.argv[1]); s.send(sys.argv[2].encode()); print(s.recv(9999).decode())")
+
+        def asked(user, word):
+            done = subprocess.run(["python3", "-c", asking, name, word], user=user, group=user, capture_output=True, text=True,
+                                  timeout=60, cwd="/")
+            return done.stdout.strip() if done.returncode == 0 else "no answer"
+        self.assertIn('"owner":"kim"', asked(person, '{"ask":"status"}'))
+        self.assertIn('"owner":"kim"', asked(0, '{"ask":"status"}'))
+        self.assertIn(asked(12345, '{"ask":"hide"}'), ("", "no answer"))
+        self.assertIn("does not understand", asked(person, "anything"))
+        self.assertTrue(self.shows_desk(self.display.screen()), "nobody has switched")
+        self.assertIn('"shown":false', asked(person, '{"ask":"hide"}'))
+        self.wait_for(self.shows_pc, "the PC's desktop")
+
+    def test_nothing_of_it_is_left_on_the_pc(self):
+        def look():
+            return (self.display.cookies.read_bytes(), self.display.run("xprop", "-root").stdout, sorted(self.titles()),
+                    self.display.run("xdotool", "getwindowfocus", check=False).stdout)
+        before = look()
+        play = self.open_desktop(self.desk(), *self.desk_window())
+        self.wait_for(self.shows_desk, "the desk's desktop")
+        self.assertEqual(look()[:2], before[:2], "no cookie and no property while it is open")
+        server = [pid for pid in self.children_of(play.pid) if "bwrap" in pathlib.Path(f"/proc/{pid}/comm").read_text()]
+        inner = self.children_of(server[0])
+        self.assertEqual(len(inner), 1, "Xephyr")
+        self.assertFalse(os.path.samestat(os.stat(f"/proc/{inner[0]}/root/tmp"), os.stat("/tmp")), "its lock, if any, is its own")
+        listens = [line.split()[-1] for line in pathlib.Path(f"/proc/{inner[0]}/net/unix").read_text().splitlines()
+                   if " 00010000 " in line]
+        self.assertEqual(listens, [], "its network has no socket of any name")
+        for _ in range(3):
+            self.display.run("xdotool", "key", "ctrl+alt+Home")
+        play.terminate()
+        play.wait(60)
+        self.wait_for(self.shows_pc, "the PC's desktop")
+        self.assertEqual(look(), before)
 
     def test_killed_it_leaves_nothing(self):
         desk = self.desk()
