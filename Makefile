@@ -20,7 +20,7 @@ all: build
 
 build:
 	@tools/setup build
-	@[[ -f $(BUILD)/build.ninja ]] || cmake --preset release -B $(BUILD) -Wno-dev >/dev/null
+	@cmake --preset release -B $(BUILD) -Wno-dev >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS)
 
 unit: build
