@@ -215,7 +215,7 @@ Result<Copied> copy_image(const std::string& image, const std::string& to) {
     auto content = copy_content(*from, file->fd(), to);
     if (!content)
         return tl::unexpected(content.error());
-    const Copied copied{travelling(from->header()), content->bytes, content->sha256};
+    Copied copied{travelling(from->header()), content->bytes, content->sha256};
     BATON_TRY(write_first_header(file->fd(), copied.header, to));
     BATON_TRY(file->commit());
     return copied;

@@ -18,11 +18,12 @@ class Broken : public std::logic_error {
 bool breaks(std::string_view text) {
     try {
         (void)toml::parse(text);
+        return false;
     } catch (const Broken&) {
         return true;
-    } catch (const toml::parse_error&) { // it ends too early
+    } catch (const toml::parse_error&) {
+        return false; // it ends too early
     }
-    return false;
 }
 
 /// The first line without which the rest would not have been broken.
