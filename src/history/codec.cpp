@@ -209,7 +209,7 @@ Result<Series> series_from_json(const json::object& object) {
         auto point = point_of(one);
         if (!point)
             return tl::unexpected(point.error());
-        series.points.push_back(std::move(*point));
+        series.points.push_back(*point);
     }
     return series;
 }

@@ -63,7 +63,7 @@ const std::string* keep_pin(SSL_CTX* context, const std::string& pin) {
     const auto* kept = owned.get();
     if (SSL_CTX_set_ex_data(context, index, owned.get()) != 1)
         return nullptr;
-    static_cast<void>(owned.release());
+    static_cast<void>(owned.release()); // NOLINT(bugprone-unused-return-value): kept there now
     return kept;
 }
 

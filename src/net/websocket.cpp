@@ -49,12 +49,13 @@ void WebSocketLink::handshake(const std::string& host, const std::string& target
                 request.set(http::field::authorization, "Bearer " + bearer);
             }));
     auto answer = std::make_shared<websocket::response_type>();
-    socket_.async_handshake(*answer, host, target,
-                            [self = shared_from_this(), answer, done](error_code error) {
-                                done(error, answer->result_int(), answer->body());
-                                if (!error)
-                                    self->opened();
-                            });
+    socket_.async_handshake(
+        *answer, host, target,
+        [self = shared_from_this(), answer, done = std::move(done)](error_code error) {
+            done(error, answer->result_int(), answer->body());
+            if (!error)
+                self->opened();
+        });
 }
 
 void WebSocketLink::opened() {

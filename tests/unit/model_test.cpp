@@ -69,6 +69,7 @@ TEST(Toml, IsReadOrRefusedWithTheLine) {
     EXPECT_EQ(what("a = 1\nb = = 2\n").substr(0, 10), "x.toml:2: ");
     // what toml++ asserts rather than checks
     EXPECT_EQ(what("[!"), "x.toml:1: this is not TOML; a key was expected");
+    EXPECT_EQ(what("a = 1\n\u00e9 = 2\n").substr(0, 10), "x.toml:2: "); // nor does it check this
     EXPECT_EQ(what("a = 1\n\n[,]\nb = 2\n"), "x.toml:3: this is not TOML; a key was expected");
 }
 

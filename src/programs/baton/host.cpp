@@ -75,7 +75,7 @@ void list(const HostOptions& options) {
 
 /// Whether they follow demand, and if they cannot, why.
 std::string cpu_shares(const json::object& host) {
-    const std::string state = field(host, "cpu_shares.state");
+    std::string state = field(host, "cpu_shares.state");
     if (state == "off")
         return "stay equal: switched off there";
     if (state == "untried")

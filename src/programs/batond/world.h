@@ -39,6 +39,7 @@ class World {
     virtual void on_reading(std::function<void(monitor::Reading)> /*told*/) {}
 
     /// What hosts do about their CPU shares is told, on the loop. Before begin().
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): who overrides it keeps it
     virtual void on_cpu_shares(std::function<void(const HostId&, const CpuSharesTold&)>) {}
 
     /// The host was removed or joined anew: its link is cut. On the loop.
