@@ -180,20 +180,24 @@ TEST(Loop, ActionsRunInOrderAndTimersWhenTheyAreDue) {
     std::vector<int> order; // outlives the loop's thread
     Loop loop;
     std::promise<void> done;
-    loop.post([&] {
-        loop.after(std::chrono::milliseconds(2), [&] {
-            order.push_back(3);
+    const auto ran = [&](int which) {
+        order.push_back(which);
+        if (order.size() == 4)
             done.set_value();
-        });
-        loop.after(std::chrono::nanoseconds(0), [&] { order.push_back(2); });
-        order.push_back(0);
+    };
+    loop.post([&] {
+        loop.after(std::chrono::milliseconds(2), [&] { ran(3); });
+        loop.after(std::chrono::nanoseconds(0), [&] { ran(2); });
+        ran(0);
     });
-    loop.post([&] { order.push_back(1); });
+    loop.post([&] { ran(1); });
     done.get_future().wait();
     loop.stop();
     ASSERT_EQ(order.size(), 4U);
     EXPECT_EQ(order.front(), 0);
-    EXPECT_EQ(order.back(), 3);
+    // the second action may come late from this thread, even after both timers
+    EXPECT_LT(std::ranges::find(order, 2), std::ranges::find(order, 3));
+    EXPECT_NE(std::ranges::find(order, 1), order.end());
 }
 
 TEST(Loop, ACancelledTimerNeverRuns) {
