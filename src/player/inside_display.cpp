@@ -39,7 +39,7 @@ Result<InsideDisplay> InsideDisplay::open(const Account& owner, const std::strin
     display.client_ = process::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!display.server_.open() || !display.client_.open() ||
         ::bind(display.server_.get(), name, sizeof address) != 0 ||
-        ::chmod(path.data(), 0666) != 0 || ::listen(display.server_.get(), SOMAXCONN) != 0 ||
+        ::chmod(address.sun_path, 0666) != 0 || ::listen(display.server_.get(), SOMAXCONN) != 0 ||
         ::connect(display.client_.get(), name, sizeof address) != 0)
         return fail_errno(errno, "cannot make the desk's display");
     display.cookies_ = "/run/user/" + std::to_string(owner.uid) + "/Xauthority";

@@ -4,6 +4,7 @@ same on the same port.
 
     tests/integration/player/services_test.py      as root; BATON_BUILD: the build folder
 """
+import os
 import subprocess
 import unittest
 import urllib.request
@@ -25,11 +26,12 @@ class Services(PlayerTest):
         return desk
 
     def test_one_runs_as_the_owner_while_the_desk_is_open(self):
+        sleep = f"sleep 1000.{os.getpid()}"  # nobody else's on this machine
         desk = self.with_service("ticker", 'command = ["/bin/sh", "-c", "id -un > who; pwd >> who; echo $NAME >> who; echo out; '
-                                           'mv who /tmp/said; exec sleep 1000"]\nfolder = "/srv"\n[environment]\nNAME = "x y"\n')
+                                           f'mv who /tmp/said; exec {sleep}"]\nfolder = "/srv"\n[environment]\nNAME = "x y"\n')
         said = self.inside(desk, UNTIL.format("/tmp/said") + f"cat /tmp/said; cat {LOGS}/ticker.log; pgrep -c sleep", user="kim")
         self.assertEqual(said.split("\n"), ["kim", "/srv", "x y", "out", "1", ""])
-        self.assertEqual(subprocess.run(["pgrep", "-xf", "sleep 1000"], capture_output=True).returncode, 1, "it ended")
+        self.assertEqual(subprocess.run(["pgrep", "-xf", sleep], capture_output=True).returncode, 1, "it ended")
         quiet = self.inside(desk, "pgrep -c sleep || true", user="kim", options=("--net", "none", "--no-services"))
         self.assertEqual(quiet, "0\n")
 
