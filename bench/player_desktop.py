@@ -82,8 +82,8 @@ def measure(build, folder, display):
     # the same server, window manager and program on the PC itself
     peer = ["sh", "-c", "trap 'kill $X $J $W' TERM; Xephyr -displayfd 3 -fullscreen -noreset -nolisten tcp 3>$0 & X=$!; "
             "read number <$0; export DISPLAY=:$number; jwm & J=$!; "
-            "until xprop -root _NET_SUPPORTING_WM_CHECK | grep -q window; do :; done; \"$@\" & W=$!; wait; wait", str(folder / "fifo"),
-            *WINDOW]
+            "until xprop -root _NET_SUPPORTING_WM_CHECK | grep -q window; do sleep 0.005; done; \"$@\" & W=$!; wait; wait",
+            str(folder / "fifo"), *WINDOW]
     os.mkfifo(folder / "fifo")
     for command in (ours, peer):
         for _ in range(3):

@@ -5,6 +5,7 @@
 """
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -70,6 +71,33 @@ class Desktops(DesktopTest):
         self.keep("menu")
         self.display.run("xdotool", "key", "Up", "Return")  # its last word is Log out
         self.assertEqual(play.wait(60), 0)
+
+    def test_the_desk_says_how_it_looks(self):
+        desk = self.desk()
+        picture = self.display.run("convert", "-size", "64x40", "xc:#2468ac", "png:-", text=False).stdout
+        subprocess.run([PLAY, "--net", "none", desk, "--", "sh", "-c",
+                        "mkdir -p Pictures .config/baton; cat > Pictures/lake.png"], input=picture, check=True, timeout=60)
+        window = shlex.join(self.desk_window())
+        settings = f'wallpaper = "Pictures/lake.png"\nstart = ["{window}"]\nterminal = "xterm"\n'
+        self.inside(desk, "cat > ~/.config/baton/desktop.toml", user="kim", stdin=settings)
+        play = self.open_desktop(desk)
+        lake = (0x24, 0x68, 0xAC)
+
+        def shown(screen):  # stretched over the screen, which may change a colour by one or two
+            near = all(abs(a - b) <= 3 for a, b in zip(screen.at(FREE_PLACE), lake))
+            return near and screen.has(DESK_COLOUR) > 10_000
+        self.wait_for(shown, "picture and started program")
+        self.keep("own")
+        play.terminate()
+        play.wait(60)
+        # what is wrong with the settings is said in the log, and the desktop is there all the same
+        self.inside(desk, "echo 'wallpaper = 3' > ~/.config/baton/desktop.toml", user="kim")
+        play = self.open_desktop(desk)
+        self.wait_for(lambda screen: screen.at(FREE_PLACE) == WALLPAPER["kim"], "the desktop as it is without settings")
+        play.terminate()
+        play.wait(60)
+        self.assertIn("desktop.toml:1: wallpaper must be a text",
+                      self.inside(desk, "cat ~/.local/state/baton/desktop.log", user="kim"))
 
     def test_what_is_missing_is_said(self):
         desk = self.desk()
