@@ -4,7 +4,7 @@ baton_test(rfb_test KIND unit ROOMS rfb LIBRARIES rapidcheck ZLIB::ZLIB)
 
 # looks at screens as a viewer does; the lab, the benches and some tests measure with it
 add_executable(baton-screen "${CMAKE_SOURCE_DIR}/tests/tools/baton_screen.cpp")
-target_link_libraries(baton-screen PRIVATE baton_rfb baton_guest CLI11::CLI11 OpenSSL::Crypto Boost::json
+target_link_libraries(baton-screen PRIVATE baton_rfb baton_guest baton_net CLI11::CLI11 Boost::json
     baton_warnings)
 
 # real servers, and a real viewer
@@ -13,3 +13,10 @@ baton_test(rfb_servers_test KIND integration ROOMS rfb process LIBRARIES ZLIB::Z
     TIMEOUT 300)
 target_sources(rfb_servers_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_decoder.cpp")
 set_tests_properties(rfb_servers_test PROPERTIES RUN_SERIAL TRUE)
+
+baton_test(rfb_security_test KIND integration ROOMS rfb process net LIBRARIES ZLIB::ZLIB PNG::PNG Boost::json fmt::fmt
+    TIMEOUT 180)
+target_sources(rfb_security_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_decoder.cpp"
+    "${CMAKE_SOURCE_DIR}/tests/integration/rfb_servers_test/live_screens.cpp")
+target_include_directories(rfb_security_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
+set_tests_properties(rfb_security_test PROPERTIES RUN_SERIAL TRUE)

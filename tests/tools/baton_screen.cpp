@@ -2,12 +2,12 @@
 /// benches and tests; not installed.
 #include "guest/status_strip.h"
 #include "model/error.h"
+#include "net/vnc_password.h"
 #include "rfb/client.h"
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -41,27 +41,11 @@ std::int64_t now_ns() {
         .count();
 }
 
-/// RFC 6143, 7.2.2. Single DES is DES-EDE3 with one key three times over, which OpenSSL 3 still has
-/// in its default provider.
 rfb::Challenge answer(const std::string& password, const rfb::Challenge& challenge) {
-    std::array<unsigned char, 24> key{};
-    for (std::size_t i = 0; i < std::min<std::size_t>(8, password.size()); ++i) {
-        unsigned reversed = 0;
-        for (unsigned bit = 0; bit < 8; ++bit)
-            reversed |= (static_cast<unsigned char>(password[i]) >> bit & 1U) << (7 - bit);
-        key[i] = key[i + 8] = key[i + 16] = static_cast<unsigned char>(reversed);
-    }
-    rfb::Challenge result{};
-    int length = 0;
-    const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(
-        EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
-    if (!context ||
-        EVP_EncryptInit_ex(context.get(), EVP_des_ede3_ecb(), nullptr, key.data(), nullptr) != 1 ||
-        EVP_CIPHER_CTX_set_padding(context.get(), 0) != 1 ||
-        EVP_EncryptUpdate(context.get(), result.data(), &length, challenge.data(),
-                          static_cast<int>(challenge.size())) != 1)
-        throw std::runtime_error("OpenSSL cannot do DES-EDE3-ECB");
-    return result;
+    auto result = net::answer_vnc_challenge(password, challenge);
+    if (!result)
+        throw std::runtime_error(result.error().message());
+    return *result;
 }
 
 /// One connection to a screen, with deadlines on everything.
