@@ -290,6 +290,9 @@ Result<RollUp> unpack_roll_up(std::string_view bytes) {
         const std::uint64_t greatest = kind == 2 ? p95 + reader.number() : least;
         if (reader.broken() || !in_range(mean) || !in_range(greatest) || kind == 3)
             return damaged("roll-up");
+        if (kind == 2 &&
+            (least == greatest || mean < least || mean > greatest || p95 < least || p95 > greatest))
+            return damaged("roll-up");
         result.of[i] = {static_cast<std::int64_t>(least), static_cast<std::int64_t>(mean),
                         static_cast<std::int64_t>(greatest), static_cast<std::int64_t>(p95)};
     }

@@ -98,5 +98,12 @@ TEST(HistoryPack, ScaledValuesAreNoneWhenTheyCannotBe) {
     EXPECT_EQ(scaled(Metric::disk, std::nullopt), none);
 }
 
+TEST(RollUp, AMeanBeyondTheGreatestIsRefused) {
+    // one row, the first metric of kind 2: least 5, mean 5 + 3, p95 5, greatest 5
+    const std::string bytes{1, 2, 5, 3, 0, 0};
+    EXPECT_EQ(unpack_roll_up(bytes).error().code, Errc::corrupt);
+    EXPECT_TRUE(unpack_roll_up(std::string{1, 2, 5, 3, 4, 0}));
+}
+
 } // namespace
 } // namespace baton::history
