@@ -4,12 +4,14 @@
 #include "rfb/server_reader.h"
 #include "rfb/tight_reader.h"
 #include "rfb/wire.h"
+#include "support/rfb_feed.h"
 #include "support/rfb_wire.h"
 
 #include <rapidcheck.h>
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 /// Streams of screens as a property makes them up, and walks of them in any pieces.
@@ -37,44 +39,27 @@ struct Walk {
     std::size_t rest = 0;      ///< bytes that were never whole
 };
 
-/// Feeds `stream` in pieces that end at `cuts`, as a caller with a buffer does.
+/// `stream` in pieces that end at `cuts`.
 inline Walk walk(ServerReader& reader, const std::string& stream, std::vector<std::size_t> cuts) {
     Walk result;
-    std::string buffer;
-    std::sort(cuts.begin(), cuts.end());
-    cuts.push_back(stream.size());
-    std::size_t fed = 0;
-    for (const std::size_t cut : cuts) {
-        buffer += stream.substr(fed, cut - fed);
-        fed = cut;
-        std::size_t at = 0;
-        for (;;) {
-            const auto event = reader.next(std::string_view(buffer).substr(at));
-            if (!event) {
-                result.refused = event.error().what;
-                return result;
-            }
-            if (event->part == ServerEvent::Part::need_more)
-                break;
-            at += event->bytes.size();
-            auto& events = result.events;
-            const bool more_body = event->part == ServerEvent::Part::body && !events.empty() &&
-                                   events.back().part == ServerEvent::Part::body &&
-                                   !events.back().ends_rectangle && !events.back().ends_message;
-            if (more_body) {
-                events.back().bytes += event->bytes;
-                events.back().ends_rectangle = event->ends_rectangle;
-                events.back().ends_message = event->ends_message;
-            } else {
-                events.push_back({event->part, std::string(event->bytes), event->ends_rectangle,
-                                  event->ends_message});
-            }
+    auto& events = result.events;
+    const Fed fed = feed(reader, stream, std::move(cuts), [&](const ServerEvent& event) {
+        const bool more_body = event.part == ServerEvent::Part::body && !events.empty() &&
+                               events.back().part == ServerEvent::Part::body &&
+                               !events.back().ends_rectangle && !events.back().ends_message;
+        if (more_body) {
+            events.back().bytes += event.bytes;
+            events.back().ends_rectangle = event.ends_rectangle;
+            events.back().ends_message = event.ends_message;
+        } else {
+            events.push_back(
+                {event.part, std::string(event.bytes), event.ends_rectangle, event.ends_message});
         }
-        buffer.erase(0, at);
-        result.most_kept = std::max(result.most_kept, buffer.size());
-    }
-    result.at_boundary = reader.at_boundary();
-    result.rest = buffer.size();
+    });
+    result.refused = fed.refused;
+    result.most_kept = fed.most_kept;
+    result.rest = fed.rest;
+    result.at_boundary = fed.refused.empty() && reader.at_boundary();
     return result;
 }
 

@@ -1,5 +1,6 @@
 #include "rfb/client_reader.h"
 #include "rfb/limits.h"
+#include "support/rfb_feed.h"
 #include "support/rfb_wire.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace baton::rfb {
@@ -23,32 +25,15 @@ struct Heard {
 Heard hear(const std::string& stream, std::vector<std::size_t> cuts) {
     Heard heard;
     ClientReader reader;
-    std::string buffer;
-    std::sort(cuts.begin(), cuts.end());
-    cuts.push_back(stream.size());
-    std::size_t fed = 0;
-    for (const std::size_t cut : cuts) {
-        buffer += stream.substr(fed, cut - fed);
-        fed = cut;
-        std::size_t at = 0;
-        for (;;) {
-            const auto event = reader.next(std::string_view(buffer).substr(at));
-            if (!event) {
-                heard.refused = event.error().what;
-                return heard;
-            }
-            if (event->part == ClientEvent::Part::need_more)
-                break;
-            at += event->bytes.size();
-            if (event->part == ClientEvent::Part::body)
-                heard.messages.back() += event->bytes;
-            else
-                heard.messages.emplace_back(event->bytes);
-        }
-        buffer.erase(0, at);
-        heard.most_kept = std::max(heard.most_kept, buffer.size());
-    }
-    heard.at_boundary = reader.at_boundary() && buffer.empty();
+    const Fed fed = feed(reader, stream, std::move(cuts), [&](const ClientEvent& event) {
+        if (event.part == ClientEvent::Part::body)
+            heard.messages.back() += event.bytes;
+        else
+            heard.messages.emplace_back(event.bytes);
+    });
+    heard.refused = fed.refused;
+    heard.most_kept = fed.most_kept;
+    heard.at_boundary = fed.refused.empty() && reader.at_boundary() && fed.rest == 0;
     return heard;
 }
 
