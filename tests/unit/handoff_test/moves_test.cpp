@@ -22,6 +22,21 @@ boost::json::object data_of(const store::EventRow& event) {
     return boost::json::parse(event.data_json).as_object();
 }
 
+EngineSettings patient() {
+    EngineSettings settings;
+    settings.grace = milliseconds(30'000);
+    return settings;
+}
+
+/// Up to where user1 has been told of the handoff that user3 costs.
+void announce_to_user1(HandoffWorld& world) {
+    two_hosts(world, 3);
+    join(world, "user1");
+    join(world, "user2");
+    world.open("user3");
+    run_until(world, "announcing", [&] { return is_in(world, "user1", MovePhase::announcing); });
+}
+
 TEST(Handoff, CarriesDeskRouteAndPasswordAndForgetsTheOs) {
     HandoffWorld world(quick());
     two_hosts(world, 3);
@@ -82,14 +97,8 @@ TEST(Handoff, FiguresAreMeasuredByTheMonotonicClock) {
 }
 
 TEST(Handoff, TheOldDesktopServesUntilTheGracePeriodEnds) {
-    EngineSettings settings;
-    settings.grace = milliseconds(30'000);
-    HandoffWorld world(settings);
-    two_hosts(world, 3);
-    join(world, "user1");
-    join(world, "user2");
-    world.open("user3");
-    run_until(world, "announcing", [&] { return is_in(world, "user1", MovePhase::announcing); });
+    HandoffWorld world(patient());
+    announce_to_user1(world);
     const auto announced = world.clock.monotonic();
     while (is_in(world, "user1", MovePhase::announcing)) {
         ASSERT_NE(world.desktop_of("user1"), nullptr);
@@ -106,14 +115,8 @@ TEST(Handoff, TheOldDesktopServesUntilTheGracePeriodEnds) {
 }
 
 TEST(Handoff, WhoSaysNowIsHandedOffAtOnce) {
-    EngineSettings settings;
-    settings.grace = milliseconds(30'000);
-    HandoffWorld world(settings);
-    two_hosts(world, 3);
-    join(world, "user1");
-    join(world, "user2");
-    world.open("user3");
-    run_until(world, "announcing", [&] { return is_in(world, "user1", MovePhase::announcing); });
+    HandoffWorld world(patient());
+    announce_to_user1(world);
     const auto announced = world.clock.monotonic();
     world.say(world.session_of("user1")->desktop, true);
     EXPECT_TRUE(is_in(world, "user1", MovePhase::releasing));
@@ -232,9 +235,7 @@ TEST(Handoff, WhoLeavesMakesOthersGrowBackOnlyWhenThatIsWanted) {
 }
 
 TEST(Handoff, GrowsOnRequestWithoutAGracePeriod) {
-    EngineSettings settings;
-    settings.grace = milliseconds(30'000);
-    HandoffWorld world(settings);
+    HandoffWorld world(patient());
     two_hosts(world, 3);
     for (const auto* user : {"user1", "user2", "user3"})
         join(world, user);
