@@ -42,11 +42,14 @@ struct StartOrder {
     Mebibytes memory;
     std::string screen_password;
     WallTime screen_password_until{};
+    /// Not empty: the screen is a local socket of the host's, reached by gateways alone, through the
+    /// host's relay with this word (ADR 0017). Empty: a port with the password above.
+    std::string screen_ticket;
     std::chrono::milliseconds ready_deadline{60'000};
 };
 
 struct Started {
-    Endpoint screen;
+    Endpoint screen; ///< with a screen_ticket: the host's relay
     Mebibytes memory; ///< as the hypervisor reports it
 };
 
