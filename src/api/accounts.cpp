@@ -13,6 +13,10 @@ namespace {
 /// Tokens of one person that are good at once; the one that expires first makes room.
 constexpr std::size_t most_tokens_each = 64;
 
+std::string_view whom_of(store::TokenRow::Kind invitation) {
+    return invitation == store::TokenRow::Kind::gateway_invite ? "gateway" : "host";
+}
+
 } // namespace
 
 Result<void> Accounts::load() {
@@ -197,32 +201,32 @@ Result<Caller> Accounts::caller(const std::string& token) const {
     return Caller{asker_of(user->role), user->name, HostId{}, row->token_sha256};
 }
 
-Result<std::string> Accounts::invite(const HostId& host, std::chrono::seconds life,
-                                     const std::string& by) {
+Result<std::string> Accounts::invite(store::TokenRow::Kind kind, const std::string& name,
+                                     std::chrono::seconds life, const std::string& by) {
     std::string secret = random_token();
     store::TokenRow row;
     row.token_sha256 = sha256_hex(secret);
-    row.kind = store::TokenRow::Kind::host_invite;
-    row.subject = host.value;
+    row.kind = kind;
+    row.subject = name;
     row.expires = clock_.wall() + life;
     store::Change change;
     change.tokens.push_back(row);
     for (const auto& [sha256, token] : tokens_)
-        if (token.kind == store::TokenRow::Kind::host_invite && token.subject == host.value)
+        if (token.kind == kind && token.subject == name)
             change.removed_tokens.push_back(sha256);
-    change.events.push_back(
-        event("host.invited", host.value, fmt::format("{} was invited by {}", host.value, by)));
+    change.events.push_back(event(fmt::format("{}.invited", whom_of(kind)), name,
+                                  fmt::format("{} was invited by {}", name, by)));
     BATON_TRY(commit(change));
     return secret;
 }
 
-Result<HostId> Accounts::invited(const std::string& secret) const {
-    const store::TokenRow* row = good_token(secret, store::TokenRow::Kind::host_invite);
+Result<std::string> Accounts::invited(store::TokenRow::Kind kind, const std::string& secret) const {
+    const store::TokenRow* row = good_token(secret, kind);
     if (!row)
         return fail(Errc::unauthenticated,
                     "the invitation is not known here, has been used, or has expired",
-                    "ask for a new one: baton host invite NAME");
-    return HostId(row->subject);
+                    fmt::format("ask for a new one: baton {} invite NAME", whom_of(kind)));
+    return row->subject;
 }
 
 Result<void> Accounts::use_invitation(const std::string& secret) {
@@ -231,18 +235,18 @@ Result<void> Accounts::use_invitation(const std::string& secret) {
     return commit(change);
 }
 
-Result<void> Accounts::withdraw_invitation(const HostId& host) {
+Result<void> Accounts::withdraw_invitation(store::TokenRow::Kind kind, const std::string& name) {
     store::Change change;
     for (const auto& [sha256, token] : tokens_)
-        if (token.kind == store::TokenRow::Kind::host_invite && token.subject == host.value)
+        if (token.kind == kind && token.subject == name)
             change.removed_tokens.push_back(sha256);
     return commit(change);
 }
 
-std::vector<store::TokenRow> Accounts::invitations() const {
+std::vector<store::TokenRow> Accounts::invitations(store::TokenRow::Kind kind) const {
     std::vector<store::TokenRow> found;
     for (const auto& [sha256, token] : tokens_)
-        if (token.kind == store::TokenRow::Kind::host_invite && !expired(token))
+        if (token.kind == kind && !expired(token))
             found.push_back(token);
     return found;
 }

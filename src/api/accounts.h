@@ -49,17 +49,20 @@ class Accounts {
     /// The person behind a token, or Errc::unauthenticated.
     [[nodiscard]] Result<Caller> caller(const std::string& token) const;
 
-    /// A one-time secret for a host; a former invitation of that host is void.
-    Result<std::string> invite(const HostId& host, std::chrono::seconds life,
-                               const std::string& by);
+    // Of hosts and of gateways, by the kind of their tokens.
+
+    /// A one-time secret for `name`; a former invitation of that name is void.
+    Result<std::string> invite(store::TokenRow::Kind kind, const std::string& name,
+                               std::chrono::seconds life, const std::string& by);
     /// Whose invitation a secret is, still good. Errc::unauthenticated otherwise.
-    [[nodiscard]] Result<HostId> invited(const std::string& secret) const;
+    [[nodiscard]] Result<std::string> invited(store::TokenRow::Kind kind,
+                                              const std::string& secret) const;
     /// Uses an invitation up.
     Result<void> use_invitation(const std::string& secret);
-    /// Takes a host's invitation back; none: success.
-    Result<void> withdraw_invitation(const HostId& host);
+    /// Takes an invitation back; none: success.
+    Result<void> withdraw_invitation(store::TokenRow::Kind kind, const std::string& name);
     /// Invitations that are still good.
-    [[nodiscard]] std::vector<store::TokenRow> invitations() const;
+    [[nodiscard]] std::vector<store::TokenRow> invitations(store::TokenRow::Kind kind) const;
 
     [[nodiscard]] std::size_t token_count() const { return tokens_.size(); }
 

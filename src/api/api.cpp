@@ -1,5 +1,6 @@
 #include "api/api.h"
 
+#include "api/admission.h"
 #include "api/context.h"
 
 #include <boost/json/serialize.hpp>
@@ -74,6 +75,7 @@ Result<std::chrono::seconds> wait_of(const net::Request& request) {
 
 struct Api::Impl {
     Context context;
+    Admission admission{context};
     Handlers handlers;
 
     Impl(const Services& services, Settings settings) : context(services, std::move(settings)) {}
@@ -87,6 +89,7 @@ Api::Api(const Services& services, Settings settings)
     add_account_routes(impl_->context, impl_->handlers);
     add_session_routes(impl_->context, impl_->handlers);
     add_host_routes(impl_->context, impl_->handlers);
+    add_gateway_routes(impl_->context, impl_->admission, impl_->handlers);
     add_desk_routes(impl_->context, impl_->handlers);
     add_image_routes(impl_->context, impl_->handlers);
     add_event_routes(impl_->context, impl_->handlers);
@@ -127,6 +130,28 @@ std::size_t Api::body_limit(std::string_view method, std::string_view path) {
 
 void Api::events_grew() {
     impl_->context.events_grew();
+}
+
+void Api::admit(const UserName& user, std::string password, const std::string& client,
+                handoff::Done<Admitted> done) {
+    impl_->admission.login(user, std::move(password), client, std::move(done));
+}
+
+void Api::admit(const std::string& ticket, const std::string& client,
+                handoff::Done<Admitted> done) {
+    impl_->admission.redeem(ticket, client, std::move(done));
+}
+
+Result<bool> Api::admit_gateway(const GatewayId& gateway, const std::string& certificate_sha256) {
+    auto rows = impl_->context.services.store.gateways();
+    if (!rows)
+        return tl::unexpected(rows.error());
+    for (const store::GatewayRow& row : *rows)
+        if (row.id == gateway && row.certificate_sha256 == certificate_sha256)
+            return row.draining;
+    return fail(Errc::forbidden,
+                "'" + gateway.value + "' is not a gateway of this site with that certificate",
+                "let it join (again): baton gateway invite NAME");
 }
 
 Result<HostId> Api::host_of_certificate(const std::string& sha256) {

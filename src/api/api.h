@@ -78,14 +78,61 @@ class Authority {
   public:
     virtual ~Authority() = default;
     virtual Result<HostCertificate> sign_host(const HostId& host, const std::string& csr_pem) = 0;
+    /// For a gateway that viewers reach at `address`.
+    virtual Result<HostCertificate> sign_gateway(const GatewayId& gateway,
+                                                 const std::string& address,
+                                                 const std::string& csr_pem) = 0;
     /// The one-time token that a person carries to the host: where, whom to trust, the secret.
     virtual std::string join_token(const std::string& secret) = 0;
+};
+
+/// A gateway that is connected.
+struct GatewayNow {
+    GatewayId id;
+    std::string address;
+    std::uint16_t vnc_port = 0;
+    std::uint16_t web_port = 0;
+    std::string version;
+    std::size_t viewers = 0;
+    std::size_t sessions = 0;
+};
+
+/// Somebody who looks on at a session through a gateway.
+struct ViewerNow {
+    GatewayId gateway;
+    SessionId session;
+    std::string client;
+    bool view_only = false;
+    bool browser = false;
+};
+
+/// The gateways that have dialled in. On the executor.
+class Gateways {
+  public:
+    virtual ~Gateways() = default;
+    [[nodiscard]] virtual std::vector<GatewayNow> connected() const = 0;
+    [[nodiscard]] virtual std::vector<ViewerNow> viewers() const = 0;
+    virtual void drain(const GatewayId& gateway, bool draining) = 0;
+    /// It was removed, or has a new certificate: its link is cut.
+    virtual void expel(const GatewayId& gateway) = 0;
+};
+
+/// Somebody whom a gateway may let in.
+struct Admitted {
+    handoff::SessionView session; ///< it serves
+    bool view_only = false;
+    std::string resume; ///< lets the same viewer in again, once
 };
 
 struct Settings {
     std::string default_image; ///< id or name; empty: the only one there is
     std::chrono::seconds login_life{12 * 3600};
     std::chrono::seconds invitation_life{24 * 3600};
+    /// How sessions are reached when it is not said. nullopt: through a gateway if one has joined,
+    /// and by the port forward otherwise.
+    std::optional<RouteKind> route;
+    /// A browser's ticket, until it is used.
+    std::chrono::seconds ticket_life{60};
     /// What a host of that memory keeps for itself.
     std::function<Mebibytes(Mebibytes)> reserve = default_reserve;
     std::string version = "0.1.0";
@@ -115,6 +162,8 @@ struct Services {
     const Latest* latest = nullptr;
     /// And what was measured before; nullptr: nobody keeps it.
     Kept* kept = nullptr;
+    /// nullptr: this controller has no gateways.
+    Gateways* gateways = nullptr;
 };
 
 /// Thread rules: handle() from any thread, everything else on the executor. Must outlive the
@@ -142,6 +191,19 @@ class Api {
 
     /// Tells those who wait for events that there are new ones: to be hung on Engine::on_events.
     void events_grew();
+
+    // ---- for gateways, on the executor --------------------------------------------------------
+
+    /// Somebody at a gateway who says who they are: their session, opened if they have none.
+    /// `client`: their address. Errc::unauthenticated: name or password; busy: too many wrong
+    /// ones; conflict: their session is reached by another route; and what opening can say.
+    void admit(const UserName& user, std::string password, const std::string& client,
+               handoff::Done<Admitted> done);
+    /// Somebody at a gateway with a ticket, which is used up. Errc::unauthenticated: unknown, used
+    /// or too old.
+    void admit(const std::string& ticket, const std::string& client, handoff::Done<Admitted> done);
+    /// What it was given with this certificate: draining? Errc::forbidden: none of this site's.
+    Result<bool> admit_gateway(const GatewayId& gateway, const std::string& certificate_sha256);
 
     /// The host that a verified client certificate belongs to; empty: none of ours.
     [[nodiscard]] Result<HostId> host_of_certificate(const std::string& sha256);

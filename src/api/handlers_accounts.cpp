@@ -1,5 +1,6 @@
 #include "api/context.h"
 #include "api/json_out.h"
+#include "api/login.h"
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
@@ -10,28 +11,12 @@ namespace baton::api {
 
 namespace {
 
-/// Password hashes under way at once, waiting ones included: each costs 64 MiB and some 50 ms.
-constexpr unsigned most_hashing = 16;
-/// Nobody's: verifying against it costs what a real one costs, so that time tells no names.
-constexpr std::string_view nobody_password = "no person has this password";
-
-Error too_busy() {
-    return Error{Errc::busy, "too many logins at once", "try again in a moment", 0};
-}
-
-net::Response wait_response(std::chrono::nanoseconds wait) {
-    const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
-    net::Response response = net::error_response(Error{
-        Errc::busy, "too many wrong passwords", fmt::format("try again in {} s", seconds), 0});
+net::Response wait_response(const Error& error, std::chrono::nanoseconds wait) {
+    net::Response response = net::error_response(error);
     response.status = 429;
-    response.headers["Retry-After"] = std::to_string(seconds);
+    response.headers["Retry-After"] =
+        std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count());
     return response;
-}
-
-Error wrong_login() {
-    return Error{Errc::unauthenticated,
-                 "the name or the password is wrong, or the login is disabled",
-                 "an admin sets a new password with: baton user passwd NAME", 0};
 }
 
 class AccountRoutes {
@@ -48,31 +33,13 @@ class AccountRoutes {
     void set_disabled(const CallPtr& call, bool disabled);
 
   private:
-    void verify(std::string hash, std::string password, std::function<void(bool)> then);
     void hash(const CallPtr& call, std::string password, std::function<void(std::string)> then);
     void set_own(const CallPtr& call, const UserName& name, const std::string& fresh,
                  const std::optional<std::string>& old);
-    void finish_login(const CallPtr& call, const UserName& name, bool right);
+    void finish_login(const CallPtr& call, const UserName& name);
 
     Context& context_;
-    std::string nobody_hash_;
 };
-
-void AccountRoutes::verify(std::string hash, std::string password, std::function<void(bool)> then) {
-    ++context_.hashing;
-    Hasher& hasher = context_.services.hasher;
-    context_.in_background<bool>(
-        [&hasher, hash = std::move(hash), password = std::move(password)]() -> Result<bool> {
-            if (!hash.empty())
-                return hasher.verify(hash, password);
-            (void)hasher.hash(std::string(nobody_password));
-            return false;
-        },
-        [this, then = std::move(then)](const Result<bool>& right) {
-            --context_.hashing;
-            then(right && *right);
-        });
-}
 
 void AccountRoutes::hash(const CallPtr& call, std::string password,
                          std::function<void(std::string)> then) {
@@ -98,30 +65,18 @@ void AccountRoutes::login(const CallPtr& call) {
     if (auto fine = fields->error(); !fine)
         return call->answer(fine.error());
 
-    const auto now = context_.services.clock.monotonic();
-    const auto wait = std::max(context_.by_name.wait(name.value, now),
-                               context_.by_address.wait(call->request.peer.address, now));
-    if (wait.count() > 0)
-        return call->answer(wait_response(wait));
-    if (context_.hashing >= most_hashing)
-        return call->answer(too_busy());
-    // counted as wrong until it turns out right, so that tries side by side gain nothing
-    context_.by_name.failed(name.value, now);
-    context_.by_address.failed(call->request.peer.address, now);
-
-    const store::UserRow* user = context_.accounts.find(name);
-    const bool may_login = user && !user->disabled && !user->password_hash.empty();
-    verify(may_login ? user->password_hash : std::string{}, std::move(password),
-           [this, call, name](bool right) { finish_login(call, name, right); });
+    check_login(context_, name, std::move(password), call->request.peer.address,
+                [this, call, name](const Result<void>& right, std::chrono::nanoseconds wait) {
+                    if (right)
+                        return finish_login(call, name);
+                    if (wait.count() > 0)
+                        return call->answer(wait_response(right.error(), wait));
+                    call->answer(right.error());
+                });
 }
 
-void AccountRoutes::finish_login(const CallPtr& call, const UserName& name, bool right) {
+void AccountRoutes::finish_login(const CallPtr& call, const UserName& name) {
     const store::UserRow* user = context_.accounts.find(name);
-    if (!right || !user || user->disabled)
-        return call->answer(wrong_login());
-    context_.by_name.succeeded(name.value);
-    // an attacker with a login of their own must not wash their address clean with it
-    context_.by_address.forgive(call->request.peer.address);
     auto token = context_.accounts.issue(name, context_.settings.login_life);
     if (!token)
         return call->answer(token.error());
@@ -182,7 +137,7 @@ void AccountRoutes::add(const CallPtr& call) {
     if (auto fine = check_password(*password); !fine)
         return call->answer(fine.error());
     if (context_.hashing >= most_hashing)
-        return call->answer(too_busy());
+        return call->answer(too_many_logins());
     hash(call, *password, finish);
 }
 
@@ -213,7 +168,7 @@ void AccountRoutes::password(const CallPtr& call) {
     if (auto fine = check_password(fresh); !fine)
         return call->answer(fine.error());
     if (context_.hashing >= most_hashing)
-        return call->answer(too_busy());
+        return call->answer(too_many_logins());
     set_own(call, name, fresh, old);
 }
 
@@ -231,12 +186,13 @@ void AccountRoutes::set_own(const CallPtr& call, const UserName& name, const std
     // a stolen token must not be enough to keep its owner out
     const auto now = context_.services.clock.monotonic();
     if (const auto wait = context_.by_name.wait(name.value, now); wait.count() > 0)
-        return call->answer(wait_response(wait));
+        return call->answer(wait_response(too_many_wrong(wait), wait));
     if (!old)
         return call->answer(Error{Errc::invalid_argument, "the field 'old_password' is missing",
                                   "give the present password too", 0});
     context_.by_name.failed(name.value, now);
-    verify(context_.accounts.get(name)->password_hash, *old,
+    verify_password(
+        context_, context_.accounts.get(name)->password_hash, *old,
            [this, call, name, fresh, change](bool right) {
                if (!right)
                    return call->answer(

@@ -13,6 +13,8 @@ namespace baton::api {
 
 namespace {
 
+constexpr auto invitation = store::TokenRow::Kind::host_invite;
+
 class HostRoutes {
   public:
     explicit HostRoutes(Context& context) : context_(context) {}
@@ -48,7 +50,7 @@ class HostRoutes {
 
 std::vector<handoff::HostView> HostRoutes::all() const {
     std::vector<handoff::HostView> hosts = context_.services.engine.hosts();
-    for (const store::TokenRow& invitation : context_.accounts.invitations()) {
+    for (const store::TokenRow& invitation : context_.accounts.invitations(invitation)) {
         const auto same = [&](const auto& host) { return host.row.id.value == invitation.subject; };
         if (std::ranges::any_of(hosts, same))
             continue;
@@ -146,7 +148,8 @@ void HostRoutes::invite(const CallPtr& call) {
                   fmt::format("a host '{}' has joined and is connected", name.value),
                   "choose another name, or remove that host first", 0});
     auto secret =
-        context_.accounts.invite(name, context_.settings.invitation_life, call->caller.user.value);
+        context_.accounts.invite(invitation, name.value, context_.settings.invitation_life,
+                                 call->caller.user.value);
     if (!secret)
         return call->answer(secret.error());
     context_.events_grew();
@@ -185,17 +188,17 @@ void HostRoutes::join(const CallPtr& call) {
         response.status = 429;
         return call->answer(std::move(response));
     }
-    const auto invited = context_.accounts.invited(join->secret);
+    const auto invited = context_.accounts.invited(invitation, join->secret);
     if (!invited) {
         context_.by_address.failed(key, now);
         return call->answer(invited.error());
     }
-    if (*invited != join->host)
+    if (*invited != join->host.value)
         return call->answer(
             Error{Errc::forbidden,
-                  fmt::format("the invitation is for the host '{}', not for '{}'", invited->value,
+                  fmt::format("the invitation is for the host '{}', not for '{}'", *invited,
                               join->host.value),
-                  fmt::format("join as '{}', or ask for another invitation", invited->value), 0});
+                  fmt::format("join as '{}', or ask for another invitation", *invited), 0});
     auto certificate = context_.services.authority.sign_host(join->host, join->csr_pem);
     if (!certificate)
         return call->answer(certificate.error());
@@ -274,7 +277,7 @@ void HostRoutes::remove(const CallPtr& call) {
             return call->answer(done.error());
         context_.services.host_changed(id);
     }
-    if (auto done = context_.accounts.withdraw_invitation(id); !done)
+    if (auto done = context_.accounts.withdraw_invitation(invitation, id.value); !done)
         return call->answer(done.error());
     (void)context_.tell("host.removed", id.value,
                         fmt::format("{} was removed by {}", id.value, call->caller.user.value));

@@ -1,5 +1,7 @@
 #include "api/context.h"
 #include "api/json_out.h"
+#include "api/opening.h"
+#include "store/names.h"
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
@@ -41,11 +43,13 @@ class SessionRoutes {
                      const UserName& user, std::chrono::milliseconds wait,
                      std::chrono::milliseconds patience);
     Result<handoff::OpenRequest> read_open(const CallPtr& call);
-    Result<OsImageId> choose_image(const std::optional<std::string>& wanted);
+    /// As asked; else as the session has it already; else by the client, or as is usual here.
+    Result<void> choose_route(handoff::OpenRequest& request,
+                              const std::optional<std::string>& wanted,
+                              const std::optional<handoff::SessionView>& mine);
     /// The session that a path means: an id, or the open session of a person; only if the caller
     /// may see it.
     Result<handoff::SessionView> find(const CallPtr& call, bool closed_too);
-    std::optional<handoff::SessionView> of_user(const UserName& user) const;
     json::object shown(const handoff::SessionView& view) const;
     Result<json::value> now(const SessionId& id) const;
     void remember(const SessionId& id, const Error& error);
@@ -67,13 +71,6 @@ json::object SessionRoutes::shown(const handoff::SessionView& view) const {
     return object;
 }
 
-std::optional<handoff::SessionView> SessionRoutes::of_user(const UserName& user) const {
-    for (handoff::SessionView& view : context_.services.engine.sessions())
-        if (view.row.user == user && view.row.phase != store::SessionPhase::closed)
-            return std::move(view);
-    return std::nullopt;
-}
-
 Result<handoff::SessionView> SessionRoutes::find(const CallPtr& call, bool closed_too) {
     const std::string& wanted = call->parameters[0];
     const auto missing = [&] {
@@ -85,7 +82,7 @@ Result<handoff::SessionView> SessionRoutes::find(const CallPtr& call, bool close
     if (auto by_id = context_.services.engine.session(SessionId(wanted)))
         view = std::move(*by_id);
     else
-        view = of_user(UserName(wanted));
+        view = session_of(context_, UserName(wanted));
     if (!view && closed_too) {
         auto rows = context_.services.store.sessions(true);
         if (!rows)
@@ -112,25 +109,22 @@ Result<json::value> SessionRoutes::now(const SessionId& id) const {
     return fail(Errc::not_found, fmt::format("there is no session '{}' any more", id.value));
 }
 
-Result<OsImageId> SessionRoutes::choose_image(const std::optional<std::string>& wanted) {
-    const std::string name = wanted.value_or(context_.settings.default_image);
-    if (!name.empty()) {
-        BATON_TRY(check_name("name of an OS image", name));
-        return context_.services.images.resolve(name);
+Result<void> SessionRoutes::choose_route(handoff::OpenRequest& request,
+                                         const std::optional<std::string>& wanted,
+                                         const std::optional<handoff::SessionView>& mine) {
+    if (!wanted) {
+        request.route = !request.client.empty() ? RouteKind::nat
+                        : mine                  ? mine->row.route
+                                                : usual_route(context_);
+        return {};
     }
-    auto images = context_.services.images.list();
-    if (!images)
-        return tl::unexpected(images.error());
-    if (images->empty())
-        return fail(Errc::not_found, "there is no OS image yet",
-                    "build one with: baton os build tiny");
-    if (images->size() == 1)
-        return images->front().id;
-    std::string names;
-    for (const osimage::Manifest& image : *images)
-        names += (names.empty() ? "" : ", ") + image.id.value;
-    return fail(Errc::invalid_argument, "it is not said which OS image the desktop starts from",
-                "choose one of: " + names + ", or set default_image in batond.toml");
+    const auto kind = store::from_name<RouteKind>(*wanted);
+    if (!kind)
+        return fail(Errc::invalid_argument,
+                    fmt::format("'{}' is no route", wanted->substr(0, 16)),
+                    "choose gateway or nat");
+    request.route = *kind;
+    return {};
 }
 
 Result<handoff::OpenRequest> SessionRoutes::read_open(const CallPtr& call) {
@@ -141,6 +135,7 @@ Result<handoff::OpenRequest> SessionRoutes::read_open(const CallPtr& call) {
     const auto image = fields->optional_text("image", 63);
     const auto client = fields->optional_text("client", 15);
     const auto desk = fields->optional_text("desk", 63);
+    const auto route = fields->optional_text("route", 16);
     BATON_TRY(fields->error());
     BATON_TRY(only_query(call->request.query, {"wait"}));
 
@@ -166,11 +161,13 @@ Result<handoff::OpenRequest> SessionRoutes::read_open(const CallPtr& call) {
         request.client = *client;
     }
     // the person's own session comes back as it is, whatever image is asked for
-    if (const auto mine = of_user(request.user)) {
+    const auto mine = session_of(context_, request.user);
+    BATON_TRY(choose_route(request, route, mine));
+    if (mine) {
         request.image = mine->row.image;
         return request;
     }
-    auto chosen = choose_image(image);
+    auto chosen = choose_image(context_, image);
     if (!chosen)
         return tl::unexpected(chosen.error());
     request.image = *chosen;
@@ -221,7 +218,7 @@ void SessionRoutes::find_opened(const CallPtr& call, const std::shared_ptr<Openi
                                 std::chrono::milliseconds patience) {
     if (state->ended)
         return;
-    const auto view = of_user(user);
+    const auto view = session_of(context_, user);
     if (view && view->row.phase != store::SessionPhase::closing)
         state->id = view->row.id;
     const auto now_then = [this, call, state] {

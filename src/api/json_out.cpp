@@ -10,11 +10,11 @@ namespace json = boost::json;
 
 namespace baton::api {
 
-namespace {
-
 json::value text_or_null(const std::string& text) {
     return text.empty() ? json::value(nullptr) : json::value(text);
 }
+
+namespace {
 
 /// A column of ours that holds JSON; what cannot be read is left out rather than passed on.
 json::value stored(const std::string& text) {
@@ -144,8 +144,11 @@ json::object to_json(const handoff::SessionView& view, const std::string& viewer
                                {"phase", to_string(view.desktop->phase)},
                                {"screen", endpoint(view.desktop->screen)}};
     json::value route = nullptr;
-    if (row.listen_port != 0)
-        route = json::object{{"client", row.client},
+    if (row.route == RouteKind::gateway)
+        route = json::object{{"kind", "gateway"}};
+    else if (row.listen_port != 0)
+        route = json::object{{"kind", "nat"},
+                             {"client", row.client},
                              {"address", text_or_null(viewer_address)},
                              {"listen_port", row.listen_port}};
     json::value move = nullptr;
@@ -166,7 +169,8 @@ json::object to_json(const handoff::SessionView& view, const std::string& viewer
             {"created", to_json(row.created)},
             {"desktop", std::move(desktop)},
             {"route", std::move(route)},
-            {"screen_password", text_or_null(row.screen_password)},
+            {"screen_password", text_or_null(row.route == RouteKind::gateway ? std::string()
+                                                                         : row.screen_password)},
             {"screen_password_until", to_json(row.screen_password_until)},
             {"move", std::move(move)},
             {"grow_wanted", row.grow_wanted},

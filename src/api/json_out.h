@@ -12,6 +12,7 @@
 namespace baton::api {
 
 /// RFC 3339 in UTC with milliseconds; null for the epoch ("never").
+boost::json::value text_or_null(const std::string& text);
 boost::json::value to_json(WallTime time);
 
 boost::json::object to_json(const store::UserRow& row);

@@ -119,4 +119,8 @@ std::string Core::new_password() const {
                        "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", 8);
 }
 
+std::string Core::new_ticket() const {
+    return random_text(Bits{settings.random}, "0123456789abcdef", 32);
+}
+
 } // namespace baton::handoff

@@ -88,6 +88,8 @@ class Core {
     [[nodiscard]] std::string new_id(std::string_view prefix) const;
     /// 8 characters that cannot be mistaken for one another.
     [[nodiscard]] std::string new_password() const;
+    /// 128 random bits as 32 hexadecimal digits.
+    [[nodiscard]] std::string new_ticket() const;
 
   private:
     [[nodiscard]] std::function<void()> while_alive(std::function<void()> action) const;

@@ -4,6 +4,7 @@
 #include "handoff/outcomes.h"
 #include "handoff/planner.h"
 #include "handoff/reconciler.h"
+#include "store/names.h"
 
 #include <fmt/format.h>
 
@@ -49,6 +50,11 @@ void Doors::open(const OpenRequest& request, Done<SessionView> done) {
                       fail(Errc::invalid_argument,
                            fmt::format("'{}' is no IPv4 address of a client", request.client),
                            "leave it out if no route is wanted"));
+    if (request.route == RouteKind::gateway && !request.client.empty())
+        return answer(std::move(done),
+                      fail(Errc::invalid_argument,
+                           "a client's address belongs to the route nat, not to a gateway",
+                           "leave the client out, or choose the route nat"));
     const auto user = core_.store.user(request.user);
     if (!user)
         return answer(std::move(done), tl::unexpected(user.error()));
@@ -75,6 +81,15 @@ void Doors::open_again(const SessionRow& found, const OpenRequest& request,
         reopeners_[row.id].push_back({request, std::move(done)});
         return;
     }
+    // A desktop's screen is either a port or a local socket, from its start on.
+    if (row.route != request.route)
+        return answer(
+            std::move(done),
+            fail(Errc::conflict,
+                 fmt::format("{} has a session already, by the route {}", row.user.value,
+                             store::to_string(row.route)),
+                 fmt::format("open it by that route, or close it first: baton session close {}",
+                             row.user.value)));
     auto changed = row;
     if (!request.client.empty() && request.client != row.client) {
         const auto port = listen_port_for(request.client);
@@ -177,6 +192,7 @@ Result<SessionRow> Doors::new_session(const OpenRequest& request) {
     row.id = SessionId(core_.new_id("s-"));
     row.user = request.user;
     row.image = request.image;
+    row.route = request.route;
     row.client = request.client;
     row.listen_port = *port;
     row.joined = core_.state.next_joined();

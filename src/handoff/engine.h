@@ -50,8 +50,9 @@ struct EngineSettings {
 struct OpenRequest {
     UserName user;
     OsImageId image;
-    std::string client; ///< IPv4 address that the route is for; empty: none
+    std::string client; ///< of nat: IPv4 address that the route is for; empty: none
     DeskName desk;      ///< empty: the user's own one (store: owner), or none if there is none
+    RouteKind route = RouteKind::nat;
 };
 
 /// What a caller sees of a session.

@@ -296,9 +296,9 @@ void Mover::try_route(const SessionId& id, Routing routing) {
 void Mover::point_route(const SessionId& id, Routing routing) {
     const auto* session = core_.state.session(id);
     const auto* desktop = session == nullptr ? nullptr : core_.state.desktop(session->desktop);
-    if (desktop == nullptr || session->listen_port == 0 || routes_[id].turn != routing.turn)
+    if (desktop == nullptr || !has_route(*session) || routes_[id].turn != routing.turn)
         return route_tried(id, std::move(routing), {});
-    core_.path.point(id, session->client, session->listen_port, desktop->screen,
+    core_.path.point(path_to(*session, *desktop),
                      core_.guarded<void>([this, id, routing](const Result<void>& result) {
                          route_tried(id, routing, result);
                      }));

@@ -61,6 +61,7 @@ class Mover {
 
     /// What a viewer needs: where it comes from, and what the screen asks it for.
     struct Routed {
+        RouteKind route = RouteKind::nat;
         std::string client;
         std::uint16_t listen_port = 0;
         std::string password;
@@ -123,6 +124,15 @@ class Mover {
     [[nodiscard]] bool is_routed(std::uint64_t id) const;
     void check_route(const SessionId& session, const Routed& routed, bool failed);
     [[nodiscard]] static Routed wanted_route(const store::SessionRow& session);
+    /// A gateway is always told; a port forward needs a client.
+    [[nodiscard]] static bool has_route(const store::SessionRow& session) {
+        return session.route == RouteKind::gateway || session.listen_port != 0;
+    }
+    [[nodiscard]] static PathOrder path_to(const store::SessionRow& session,
+                                           const store::DesktopRow& desktop) {
+        return {session.id,        session.route, session.client,       session.listen_port,
+                desktop.id,        desktop.screen, desktop.screen_ticket};
+    }
     void served(std::uint64_t id, const std::string& route_error);
     void tell_opened(store::Change& change, const store::MoveRow& move, const Run& run) const;
     void drain(const store::MoveRow& move);

@@ -102,7 +102,7 @@ void Mover::close_route(const MoveRow& move) {
             },
             [this] { core_.reconciler->reap(); });
     };
-    if (core_.state.session(move.session)->listen_port == 0)
+    if (!has_route(*core_.state.session(move.session)))
         return next({});
     core_.path.remove(
         move.session, completion<void>(id, [this, id, next](const Result<void>& result) {

@@ -81,6 +81,7 @@ void Mover::prepare(const MoveRow& move) {
     order.image = to->image;
     order.memory = to->memory;
     order.screen_password = session.screen_password;
+    order.screen_ticket = to->screen_ticket;
     runs_[move.id].password = session.screen_password;
     order.screen_password_until = session.screen_password_until;
     order.ready_deadline = core_.settings.ready_deadline;
@@ -254,6 +255,9 @@ void Mover::attach(const MoveRow& move) {
     // After a restart the export is not known: asked for again, under the same number.
     if (!runs_[id].desk_export || runs_[id].desk_export->fence != move.fence)
         return lease(move);
+    if (const auto& session = *core_.state.session(move.session);
+        move.kind == MoveKind::handoff && session.route == RouteKind::gateway)
+        core_.path.prepare(path_to(session, *to));
     core_.fleet.attach(to->host, to->id, *runs_[id].desk_export, core_.settings.attach_deadline,
                        completion<MountReport>(id, [this, id](const Result<MountReport>& result) {
                            if (result)
@@ -289,10 +293,10 @@ void Mover::route(const MoveRow& move) {
                 }));
         return;
     }
-    run.routed = {session.client, session.listen_port, run.password.value_or("")};
-    if (session.listen_port == 0)
+    run.routed = {session.route, session.client, session.listen_port, run.password.value_or("")};
+    if (!has_route(session))
         return served(id, {});
-    core_.path.point(session.id, session.client, session.listen_port, to->screen,
+    core_.path.point(path_to(session, *to),
                      completion<void>(id, [this, id](const Result<void>& result) {
                          if (result)
                              return is_routed(id) ? served(id, {}) : drive(id);
@@ -355,7 +359,7 @@ void Mover::check_route(const SessionId& id, const Routed& routed, bool failed) 
 }
 
 Mover::Routed Mover::wanted_route(const store::SessionRow& session) {
-    return {session.client, session.listen_port, session.screen_password};
+    return {session.route, session.client, session.listen_port, session.screen_password};
 }
 
 void Mover::tell_opened(Change& change, const MoveRow& move, const Run& run) const {

@@ -337,6 +337,8 @@ void Planner::add_place(Change& change, SessionRow newcomer, MoveRow open,
     to.host = plan.block.host;
     to.memory = plan.block.size;
     to.image = newcomer.image;
+    if (newcomer.route == RouteKind::gateway)
+        to.screen_ticket = core_.new_ticket();
     newcomer.desktop = to.id;
     newcomer.phase = SessionPhase::waiting;
     open.to = to.id;

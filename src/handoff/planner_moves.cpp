@@ -32,6 +32,8 @@ void Planner::add_handoff(Change& change, const allocation::Handoff& handoff,
     to.host = handoff.to.host;
     to.memory = handoff.to.size;
     to.image = session.image;
+    if (session.route == RouteKind::gateway)
+        to.screen_ticket = core_.new_ticket();
     MoveRow move;
     move.session = session.id;
     move.kind = MoveKind::handoff;

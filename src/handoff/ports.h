@@ -114,12 +114,25 @@ class DeskServer {
     virtual void close(const DeskName& desk, FencingNumber fence, Done<void> done) = 0;
 };
 
-/// routing::Router behind the engine's asynchronous manners.
+/// From a session's viewers to one desktop's screen.
+struct PathOrder {
+    SessionId session;
+    RouteKind route = RouteKind::nat;
+    std::string client;            ///< of nat
+    std::uint16_t listen_port = 0; ///< of nat
+    DesktopId desktop;
+    Endpoint target;
+    std::string screen_ticket; ///< of gateway
+};
+
+/// The routes (routing::Router) and the gateways, behind the engine's asynchronous manners.
 class Path {
   public:
     virtual ~Path() = default;
-    virtual void point(const SessionId& session, const std::string& client,
-                       std::uint16_t listen_port, const Endpoint& target, Done<void> done) = 0;
+    /// A hint that point() comes soon with the same: what takes long may be begun.
+    virtual void prepare(const PathOrder& /*order*/) {}
+    /// Of a gateway: success also when nobody looks on.
+    virtual void point(const PathOrder& order, Done<void> done) = 0;
     virtual void remove(const SessionId& session, Done<void> done) = 0;
 };
 

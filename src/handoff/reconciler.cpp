@@ -135,7 +135,7 @@ void Reconciler::listed(const HostId& host, std::uint64_t turn,
                 if (known != nullptr && known->phase != DesktopPhase::planned)
                     continue;
                 change.desktops.push_back({info.id, info.session, host, info.memory, info.image,
-                                           DesktopPhase::stopping, info.screen});
+                                           DesktopPhase::stopping, info.screen, {}});
                 core_.tell(change, "desktop.unknown", info.id.value,
                            fmt::format("Desktop {} on {} belongs to nobody and is stopped.",
                                        info.id.value, host.value));

@@ -3,6 +3,7 @@
 #include "handoff/ports.h"
 #include "hypervisor/hypervisor.h"
 #include "monitor/rates.h"
+#include "net/dialer.h"
 #include "net/http.h"
 #include "osimage/manifest.h"
 
@@ -42,11 +43,7 @@ struct AgentSettings {
     std::size_t console_quote = 2'000;
 };
 
-/// How a link ended.
-struct LinkEnd {
-    bool welcomed = false; ///< it had been in use
-    Error why;             ///< Errc::refused and others: the controller's own words
-};
+using net::LinkEnd;
 
 /// Operations outlive the link on which they were asked for: what has begun goes on to its end
 /// (only its answer is lost), what has not begun is dropped, and a call that is repeated on the

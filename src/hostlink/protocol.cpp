@@ -182,7 +182,7 @@ Result<FromHost> reply_of(Fields& fields) {
     Reply reply;
     reply.id = fields.natural("id");
     if (fields.has("error"))
-        reply.result = tl::unexpected(error_from_json(fields, "error"));
+        reply.result = tl::unexpected(net::error_field(fields, "error"));
     else
         reply.result = fields.object("result");
     BATON_TRY(fields.finish());
@@ -382,7 +382,7 @@ Result<FromController> decode_from_controller(std::string_view text) {
         welcome.version = short_text(fields, "version", 128);
         said = std::move(welcome);
     } else if (type == "refused") {
-        said = Refused{error_from_json(fields, "error")};
+        said = Refused{net::error_field(fields, "error")};
     } else if (type == "request") {
         Request request;
         request.id = fields.natural("id");

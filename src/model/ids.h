@@ -26,6 +26,8 @@ struct Id {
 
 /// A host's name, as given when it was invited: "host1".
 using HostId = Id<struct HostTag>;
+/// A gateway's name, as given when it was invited: "gate1".
+using GatewayId = Id<struct GatewayTag>;
 /// One running (or once running) VM: "d-" and 8 to 32 of [0-9a-z]; never used twice.
 using DesktopId = Id<struct DesktopTag>;
 /// One person at work: "s-" and 8 to 32 of [0-9a-z]; never used twice.

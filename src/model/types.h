@@ -66,6 +66,10 @@ struct DeskExport {
     bool operator==(const DeskExport&) const = default;
 };
 
+/// How a client reaches its desktop: through the boot server's port forward (paper 1, section 3.2),
+/// or through a gateway, which keeps the viewer's connection over a handoff (ADR 0017).
+enum class RouteKind : std::uint8_t { nat, gateway };
+
 enum class Role : std::uint8_t { user, operator_, admin };
 
 } // namespace baton

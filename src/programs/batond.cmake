@@ -12,6 +12,6 @@ baton_program(batond
         handoff
         net
         deskserver
-        hostlink
+        hostlink gatelink
         api
     LIBRARIES CLI11::CLI11 fmt::fmt spdlog::spdlog PkgConfig::sodium Boost::json)

@@ -13,6 +13,7 @@ namespace baton::store {
 struct MemoryStore::Data {
     std::map<UserName, UserRow> users;
     std::map<HostId, HostRow> hosts;
+    std::map<GatewayId, GatewayRow> gateways;
     std::map<DeskName, DeskRow> desks;
     std::map<SessionId, SessionRow> sessions;
     std::map<DesktopId, DesktopRow> desktops;
@@ -54,6 +55,8 @@ Result<void> MemoryStore::Data::apply(const Change& change, std::vector<std::uin
                                       std::vector<std::uint64_t>& event_ids) {
     for (const auto& row : change.users)
         users[row.name] = row;
+    for (const auto& row : change.gateways)
+        gateways[row.id] = row;
     for (const auto& row : change.hosts)
         hosts[row.id] = row;
     for (const auto& row : change.desks) {
@@ -86,6 +89,8 @@ Result<void> MemoryStore::Data::apply(const Change& change, std::vector<std::uin
         tokens[row.token_sha256] = row;
     for (const auto& [key, value] : change.settings)
         settings[key] = value;
+    for (const auto& key : change.removed_gateways)
+        gateways.erase(key);
     for (const auto& key : change.removed_hosts)
         hosts.erase(key);
     for (const auto& key : change.removed_desks)
@@ -235,6 +240,11 @@ Result<std::vector<UserRow>> MemoryStore::users() {
 Result<std::optional<UserRow>> MemoryStore::user(const UserName& name) {
     const std::lock_guard lock(mutex_);
     return value_at(data_->users, name);
+}
+
+Result<std::vector<GatewayRow>> MemoryStore::gateways() {
+    const std::lock_guard lock(mutex_);
+    return values_of(data_->gateways);
 }
 
 Result<std::vector<HostRow>> MemoryStore::hosts() {

@@ -15,6 +15,10 @@ constexpr std::array<std::pair<Role, std::string_view>, 3> roles{{
     {Role::operator_, "operator"},
     {Role::admin, "admin"},
 }};
+constexpr std::array<std::pair<RouteKind, std::string_view>, 2> route_kinds{{
+    {RouteKind::nat, "nat"},
+    {RouteKind::gateway, "gateway"},
+}};
 constexpr std::array<std::pair<DeskState, std::string_view>, 3> desk_states{{
     {DeskState::ok, "ok"},
     {DeskState::damaged, "damaged"},
@@ -53,9 +57,10 @@ constexpr std::array<std::pair<MovePhase, std::string_view>, 11> move_phases{{
     {MovePhase::done, "done"},
     {MovePhase::failed, "failed"},
 }};
-constexpr std::array<std::pair<TokenRow::Kind, std::string_view>, 2> token_kinds{{
+constexpr std::array<std::pair<TokenRow::Kind, std::string_view>, 3> token_kinds{{
     {TokenRow::Kind::api, "api"},
     {TokenRow::Kind::host_invite, "host_invite"},
+    {TokenRow::Kind::gateway_invite, "gateway_invite"},
 }};
 
 template <class Enum>
@@ -78,6 +83,10 @@ std::optional<Enum> value_in(Names<Enum> names, std::string_view text) {
 
 std::string_view to_string(Role role) {
     return name_in<Role>(roles, role);
+}
+
+std::string_view to_string(RouteKind route) {
+    return name_in<RouteKind>(route_kinds, route);
 }
 
 std::string_view to_string(DeskState state) {
@@ -107,6 +116,11 @@ std::string_view to_string(TokenRow::Kind kind) {
 template <>
 std::optional<Role> from_name(std::string_view text) {
     return value_in<Role>(roles, text);
+}
+
+template <>
+std::optional<RouteKind> from_name(std::string_view text) {
+    return value_in<RouteKind>(route_kinds, text);
 }
 
 template <>

@@ -9,6 +9,7 @@
 namespace baton::store {
 
 std::string_view to_string(Role role); ///< "user", "operator", "admin"
+std::string_view to_string(RouteKind route); ///< "nat", "gateway"
 std::string_view to_string(DeskState state);
 std::string_view to_string(SessionPhase phase);
 std::string_view to_string(DesktopPhase phase);
@@ -22,6 +23,8 @@ std::optional<Enum> from_name(std::string_view text);
 
 template <>
 std::optional<Role> from_name(std::string_view text);
+template <>
+std::optional<RouteKind> from_name(std::string_view text);
 template <>
 std::optional<DeskState> from_name(std::string_view text);
 template <>

@@ -34,6 +34,16 @@ void each_column(Row& row, Visit&& visit) {
 }
 
 template <class Row, class Visit>
+    requires std::same_as<std::remove_const_t<Row>, GatewayRow>
+void each_column(Row& row, Visit&& visit) {
+    visit("id", row.id);
+    visit("address", row.address);
+    visit("draining", row.draining);
+    visit("certificate_sha256", row.certificate_sha256);
+    visit("joined", row.joined);
+}
+
+template <class Row, class Visit>
     requires std::same_as<std::remove_const_t<Row>, DeskRow>
 void each_column(Row& row, Visit&& visit) {
     visit("name", row.name);
@@ -54,6 +64,7 @@ void each_column(Row& row, Visit&& visit) {
     visit("desk", row.desk);
     visit("image", row.image);
     visit("phase", row.phase);
+    visit("route", row.route);
     visit("client", row.client);
     visit("listen_port", row.listen_port);
     visit("desktop", row.desktop);
@@ -77,6 +88,7 @@ void each_column(Row& row, Visit&& visit) {
     visit("phase", row.phase);
     visit("screen_address", row.screen.address);
     visit("screen_port", row.screen.port);
+    visit("screen_ticket", row.screen_ticket);
 }
 
 template <class Row, class Visit>

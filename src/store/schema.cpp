@@ -13,7 +13,7 @@ constexpr std::int64_t application_id = 0x4261746e;
 
 // docs/formats/state-database.md describes every table. A migration that has been released is
 // never edited: add the next one.
-constexpr std::array<std::string_view, 2> migrations{R"sql(
+constexpr std::array<std::string_view, 3> migrations{R"sql(
 CREATE TABLE users (
     name TEXT PRIMARY KEY,
     role TEXT NOT NULL,
@@ -118,6 +118,19 @@ CREATE TABLE settings (
 CREATE INDEX moves_of_a_session ON moves(session);
 CREATE INDEX ended_moves_by_start ON moves(started) WHERE phase IN ('done', 'failed');
 CREATE INDEX closed_sessions_by_start ON sessions(created) WHERE phase = 'closed';
+)sql",
+                                                     // Routes through gateways.
+                                                     R"sql(
+ALTER TABLE sessions ADD COLUMN route TEXT NOT NULL DEFAULT 'nat';
+ALTER TABLE desktops ADD COLUMN screen_ticket TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE gateways (
+    id TEXT PRIMARY KEY,
+    address TEXT NOT NULL,
+    draining INTEGER NOT NULL,
+    certificate_sha256 TEXT NOT NULL,
+    joined INTEGER NOT NULL
+) STRICT;
 )sql"};
 
 Result<std::int64_t> number(sqlite::Database& database, const std::string& sql) {

@@ -36,6 +36,16 @@ struct HostRow {
     bool operator==(const HostRow&) const = default;
 };
 
+/// A gateway that has joined.
+struct GatewayRow {
+    GatewayId id;
+    std::string address; ///< where viewers reach it, as it was given
+    bool draining = false;
+    std::string certificate_sha256; ///< lower-case hex
+    WallTime joined{};
+    bool operator==(const GatewayRow&) const = default;
+};
+
 enum class DeskState : std::uint8_t { ok, damaged, checked_out };
 
 struct DeskRow {
@@ -65,8 +75,9 @@ struct SessionRow {
     DeskName desk; ///< empty: a guest session without a desk
     OsImageId image;
     SessionPhase phase = SessionPhase::waiting;
-    std::string client;            ///< IPv4 address; empty: no route wanted
-    std::uint16_t listen_port = 0; ///< on the boot server; 0 = no route
+    RouteKind route = RouteKind::nat;
+    std::string client;            ///< of nat: IPv4 address; empty: no route wanted
+    std::uint16_t listen_port = 0; ///< of nat: on the boot server; 0 = no route
     DesktopId desktop;             ///< the one that holds the desk (or is getting it first)
     std::uint64_t joined = 0;      ///< order of joining
     std::string screen_password;
@@ -88,6 +99,7 @@ struct DesktopRow {
     OsImageId image;
     DesktopPhase phase = DesktopPhase::planned;
     Endpoint screen;
+    std::string screen_ticket; ///< of a session with route gateway: opens the screen at its host
     bool operator==(const DesktopRow&) const = default;
 };
 
@@ -136,8 +148,8 @@ struct EventRow {
 /// Secrets are kept as SHA-256 of the token, never as they are.
 struct TokenRow {
     std::string token_sha256;
-    enum class Kind : std::uint8_t { api, host_invite } kind = Kind::api;
-    std::string subject; ///< user name or host name
+    enum class Kind : std::uint8_t { api, host_invite, gateway_invite } kind = Kind::api;
+    std::string subject; ///< name of a user, host or gateway
     WallTime expires{};  ///< epoch = never
     bool operator==(const TokenRow&) const = default;
 };
@@ -146,6 +158,7 @@ struct TokenRow {
 struct Change {
     std::vector<UserRow> users;
     std::vector<HostRow> hosts;
+    std::vector<GatewayRow> gateways;
     std::vector<DeskRow> desks;
     std::vector<SessionRow> sessions;
     std::vector<DesktopRow> desktops;
@@ -155,6 +168,7 @@ struct Change {
     std::vector<std::pair<std::string, std::string>> settings;
 
     std::vector<HostId> removed_hosts;
+    std::vector<GatewayId> removed_gateways;
     std::vector<DeskName> removed_desks;
     std::vector<DesktopId> removed_desktops;
     std::vector<std::uint64_t> removed_moves;
@@ -205,6 +219,7 @@ class Store {
     virtual Result<std::vector<UserRow>> users() = 0;
     virtual Result<std::optional<UserRow>> user(const UserName& name) = 0;
     virtual Result<std::vector<HostRow>> hosts() = 0;
+    virtual Result<std::vector<GatewayRow>> gateways() = 0;
     virtual Result<std::vector<DeskRow>> desks() = 0;
     virtual Result<std::optional<DeskRow>> desk(const DeskName& name) = 0;
     /// Without closed ones unless asked; ordered by `joined`.

@@ -2,7 +2,6 @@
 // simulated hypervisor behind.
 #include "handoff/loop.h"
 #include "hostlink/agent.h"
-#include "hostlink/dialer.h"
 #include "hostlink/fleet.h"
 #include "hostlink/images.h"
 #include "hostlink/protocol.h"
@@ -133,8 +132,9 @@ struct Host {
         };
         agent = Agent::make({hypervisor, images, loop, on(quick_in_order), on(slow_in_order)},
                             settings);
-        dialer = Dialer::start(
-            *agent, [where] { return net::connect_websocket(where, std::string(target)); },
+        dialer = net::Dialer::start(
+            [this](auto link, auto ended) { agent->serve(std::move(link), std::move(ended)); },
+            [where] { return net::connect_websocket(where, std::string(target)); },
             {5ms, 50ms});
     }
 
@@ -155,7 +155,7 @@ struct Host {
     handoff::InOrder quick_in_order{quick};
     handoff::InOrder slow_in_order{slow};
     std::unique_ptr<Agent> agent;
-    std::unique_ptr<Dialer> dialer;
+    std::unique_ptr<net::Dialer> dialer;
 };
 
 class HostLinkTls : public ::testing::Test {

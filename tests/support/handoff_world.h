@@ -129,12 +129,14 @@ class HandoffWorld final : private handoff::Fleet,
         std::optional<Result<handoff::SessionView>> result;
     };
 
-    std::shared_ptr<Answer> open(const std::string& user, const std::string& client = "") {
+    std::shared_ptr<Answer> open(const std::string& user, const std::string& client = "",
+                                 RouteKind route = RouteKind::nat) {
         auto answer = std::make_shared<Answer>();
         handoff::OpenRequest request;
         request.user = UserName(user);
         request.image = OsImageId("tiny-1");
         request.client = client;
+        request.route = route;
         guarded([&] {
             if (engine)
                 engine->open(request, [answer](auto result) { answer->result = result; });
@@ -413,8 +415,7 @@ class HandoffWorld final : private handoff::Fleet,
     void lease(const DeskName& desk, FencingNumber fence, const HostId& holder,
                Done<DeskExport> done) override;
     void close(const DeskName& desk, FencingNumber fence, Done<void> done) override;
-    void point(const SessionId& session, const std::string& client, std::uint16_t port,
-               const Endpoint& target, Done<void> done) override;
+    void point(const handoff::PathOrder& order, Done<void> done) override;
     void remove(const SessionId& session, Done<void> done) override;
 
     [[nodiscard]] bool can_write(const SimDesktop& desktop) const;

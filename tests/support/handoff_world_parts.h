@@ -228,12 +228,20 @@ inline void HandoffWorld::close(const DeskName& name, FencingNumber fence, Done<
         std::move(done));
 }
 
-inline void HandoffWorld::point(const SessionId& session, const std::string&, std::uint16_t,
-                                const Endpoint& target, Done<void> done) {
+inline void HandoffWorld::point(const handoff::PathOrder& order, Done<void> done) {
     call<void>(
-        "point", {}, nullptr, &route_busy_[session], milliseconds(10), milliseconds(5'000),
-        [this, session, target]() -> Result<void> {
-            routes[session] = target;
+        "point", {}, nullptr, &route_busy_[order.session], milliseconds(10), milliseconds(5'000),
+        [this, order]() -> Result<void> {
+            if (order.route == RouteKind::gateway) {
+                const auto* desktop = find(order.desktop);
+                // it may have crashed meanwhile
+                const bool opens = desktop == nullptr ||
+                                   desktop->order.screen_ticket == order.screen_ticket;
+                if (!opens || order.screen_ticket.size() != 32)
+                    violation("a gateway is sent to " + order.desktop.value +
+                              ", which it cannot open");
+            }
+            routes[order.session] = order.target;
             return {};
         },
         std::move(done));
@@ -307,7 +315,7 @@ inline void HandoffWorld::check_session(const store::SessionRow& session) {
         violation(who + " is served by a desktop that does not hold the desk");
     if (desktop->order.screen_password != session.screen_password)
         violation(who + " was given a password that the screen does not take");
-    if (session.listen_port != 0 &&
+    if ((session.listen_port != 0 || session.route == RouteKind::gateway) &&
         (!routes.contains(session.id) ||
          routes.at(session.id) != Endpoint{hosts.at(desktop->host).row.address, 5900}))
         violation(who + " has no route to the desktop");

@@ -5,7 +5,6 @@
 ///   measured_host STATE_DIR CONTROLLER_URL NAME
 #include "handoff/loop.h"
 #include "hostlink/agent.h"
-#include "hostlink/dialer.h"
 #include "hostlink/protocol.h"
 #include "hypervisor/simulated.h"
 
@@ -60,7 +59,8 @@ int run(const std::string& state, const std::string& url, const std::string& nam
     controller.url = url;
     const std::string pki = state + "/pki/";
     controller.tls = {pki + "client-cert.pem", pki + "client-key.pem", pki + "ca-cert.pem"};
-    auto dialer = hostlink::Dialer::start(*agent, [controller] {
+    auto dialer = net::Dialer::start([&agent](auto link, auto ended) { agent->serve(std::move(link), std::move(ended)); },
+                                            [controller] {
         return net::connect_websocket(controller, std::string(hostlink::target));
     });
     std::string word;

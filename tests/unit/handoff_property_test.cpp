@@ -88,6 +88,14 @@ class RandomWorld {
         set_faults(world, weather_);
     }
 
+    /// Every third person comes by a gateway, the others by a port forward or by none.
+    void open_some_way(const Step& step) {
+        if (step.who % 3 == 0)
+            world.open(person(step.who), "", RouteKind::gateway);
+        else
+            world.open(person(step.who), step.span % 3 != 0 ? "10.9.0.1" : "");
+    }
+
     void take(const Step& step) {
         switch (step.kind % 16) {
         case 0:
@@ -95,7 +103,7 @@ class RandomWorld {
         case 2:
         case 3:
         case 4:
-            world.open(person(step.who), step.span % 3 != 0 ? "10.9.0.1" : "");
+            open_some_way(step);
             break;
         case 5:
         case 6:

@@ -3,7 +3,6 @@
 #include "handoff/loop.h"
 #include "hostlink/agent.h"
 #include "hostlink/config.h"
-#include "hostlink/dialer.h"
 #include "hostlink/images.h"
 #include "hostlink/protocol.h"
 #include "hypervisor/libvirt.h"
@@ -208,7 +207,8 @@ Result<void> serve(const HostConfig& config, const Identity& own,
     net::ClientSettings controller;
     controller.url = config.controller_url;
     controller.tls = own.files;
-    auto dialer = hostlink::Dialer::start(*agent, [controller] {
+    auto dialer = net::Dialer::start([&agent](auto link, auto ended) { agent->serve(std::move(link), std::move(ended)); },
+                                            [controller] {
         return net::connect_websocket(controller, std::string(hostlink::target));
     });
     auto monitor = start_monitor(config, own, *agent);

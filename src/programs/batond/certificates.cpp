@@ -1,5 +1,7 @@
 #include "programs/batond/certificates.h"
 
+#include "gatelink/protocol.h"
+
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/chrono.h>
@@ -198,6 +200,22 @@ Result<std::string> CertificateKeeper::sign_host(const HostId& host, const std::
     order.names = {host.value};
     order.client = true;
     order.server = true; // live migration between hosts, and screens over TLS
+    return sign(order, csr_pem);
+}
+
+Result<std::string> CertificateKeeper::sign_gateway(const GatewayId& gateway,
+                                                    const std::string& address,
+                                                    const std::string& csr_pem) {
+    net::CertificateOrder order;
+    order.common_name = std::string(gatelink::certificate_prefix) + gateway.value;
+    order.names = {address}; // what viewers look for
+    order.client = true;
+    order.server = true;
+    return sign(order, csr_pem);
+}
+
+Result<std::string> CertificateKeeper::sign(const net::CertificateOrder& order,
+                                            const std::string& csr_pem) {
     auto certificate = self_->authority.sign(csr_pem, order, self_->doors.clock.wall());
     if (!certificate)
         return certificate;

@@ -47,9 +47,15 @@ class CertificateKeeper {
     /// Certifies the key of a host's request, and writes down when that ends.
     Result<std::string> sign_host(const HostId& host, const std::string& csr_pem);
 
+    /// The same for a gateway that viewers reach at `address` (an IPv4 address or a name).
+    Result<std::string> sign_gateway(const GatewayId& gateway, const std::string& address,
+                                     const std::string& csr_pem);
+
     [[nodiscard]] const net::Authority& authority() const;
 
   private:
+    Result<std::string> sign(const net::CertificateOrder& order, const std::string& csr_pem);
+
     struct Self;
     std::shared_ptr<Self> self_;
 };

@@ -2,6 +2,7 @@
 
 #include "history/mariadb_url.h"
 #include "model/toml.h"
+#include "store/names.h"
 
 #include <fmt/format.h>
 
@@ -257,6 +258,12 @@ void read_site(Reader& reader, Config& config) {
     config.desk_size_bytes = size.bytes();
     reader.text("routing.helper_socket", config.helper_socket);
     reader.text("routing.viewer_address", config.viewer_address);
+    reader.read("routing.route", [&config](const std::string& words) -> Result<void> {
+        config.route = store::from_name<RouteKind>(words);
+        if (!config.route && words != "auto")
+            return fail(Errc::invalid_argument, "is none of gateway, nat, auto");
+        return {};
+    });
     reader.number("routing.first_port", config.engine.first_listen_port, 1024, 65535);
     reader.number("routing.last_port", config.engine.last_listen_port, 1024, 65535);
     reader.require(config.engine.first_listen_port <= config.engine.last_listen_port,

@@ -4,10 +4,12 @@
 #include "history/samples.h"
 #include "model/error.h"
 #include "model/size.h"
+#include "model/types.h"
 #include "programs/batond/retention.h"
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +45,7 @@ struct Config {
 
     // [routing]
     std::string helper_socket = "/run/baton/helper.sock";
+    std::optional<RouteKind> route; ///< of sessions that do not say; none: by whether there is a gateway
     std::string viewer_address; ///< where viewers connect to routes; shown to people
 
     // [allocation], [handoff]

@@ -5,6 +5,7 @@
 #include "net/pki.h"
 #include "process/large_pages.h"
 #include "programs/batond/certificates.h"
+#include "programs/batond/gateways.h"
 #include "programs/batond/load_feed.h"
 #include "programs/batond/needs.h"
 #include "programs/batond/retention.h"
@@ -94,14 +95,12 @@ class SiteAuthority : public api::Authority {
 
     Result<api::HostCertificate> sign_host(const HostId& host,
                                            const std::string& csr_pem) override {
-        auto certificate = certificates_.sign_host(host, csr_pem);
-        if (!certificate)
-            return tl::unexpected(certificate.error());
-        auto info = net::inspect_certificate(*certificate);
-        if (!info)
-            return tl::unexpected(info.error());
-        return api::HostCertificate{*certificate, certificates_.authority().certificate_pem(),
-                                    info->sha256};
+        return with_authority(certificates_.sign_host(host, csr_pem));
+    }
+
+    Result<api::HostCertificate> sign_gateway(const GatewayId& gateway, const std::string& address,
+                                              const std::string& csr_pem) override {
+        return with_authority(certificates_.sign_gateway(gateway, address, csr_pem));
     }
 
     std::string join_token(const std::string& secret) override {
@@ -111,6 +110,16 @@ class SiteAuthority : public api::Authority {
     std::string url; ///< known when the server listens
 
   private:
+    Result<api::HostCertificate> with_authority(const Result<std::string>& certificate) const {
+        if (!certificate)
+            return tl::unexpected(certificate.error());
+        auto info = net::inspect_certificate(*certificate);
+        if (!info)
+            return tl::unexpected(info.error());
+        return api::HostCertificate{*certificate, certificates_.authority().certificate_pem(),
+                                    info->sha256};
+    }
+
     CertificateKeeper& certificates_;
 };
 
@@ -140,6 +149,7 @@ class Site : public Controller {
     std::unique_ptr<Loop> loop_;
     std::unique_ptr<Pool> pool_;
     std::unique_ptr<World> world_;
+    std::unique_ptr<GatewaySite> gateways_;
     std::unique_ptr<handoff::Engine> engine_;
     std::unique_ptr<api::Hasher> hasher_;
     std::unique_ptr<CertificateKeeper> certificates_;
@@ -193,7 +203,8 @@ Result<void> Site::begin() {
             return needs_->find(user, image);
         };
     }
-    engine_ = handoff::Engine::make(*store_, world_->fleet(), world_->desk_server(), world_->path(),
+    gateways_ = std::make_unique<GatewaySite>(world_->path(), *loop_);
+    engine_ = handoff::Engine::make(*store_, world_->fleet(), world_->desk_server(), *gateways_,
                                     *loop_, config_.engine);
     world_->prepare(*engine_, *store_);
     BATON_TRY(make_api());
@@ -269,7 +280,8 @@ Result<void> Site::make_api() {
             world_->host_changed(host);
         },
         &latest_,
-        samples_.get()};
+        samples_.get(),
+        gateways_.get()};
     share_news_ = std::make_unique<ShareNews>(
         ShareNews::Doors{*store_, *loop_, latest_, [this] { api_->events_grew(); },
                          [](const Error& error) { spdlog::warn("{}", error.message()); }});
@@ -291,8 +303,10 @@ Result<void> Site::make_api() {
     settings.invitation_life = config_.invitation_life;
     settings.reserve = [config = config_](Mebibytes memory) { return config.reserve(memory); };
     settings.viewer_address = config_.viewer_address;
+    settings.route = config_.route;
     settings.largest = config_.engine.sizes.largest;
     api_ = std::make_unique<api::Api>(services, std::move(settings));
+    gateways_->begin(*api_, *engine_, *store_);
     return {};
 }
 
@@ -361,7 +375,10 @@ Result<void> Site::listen_at(const net::ServerSettings& settings, const std::str
         [this](net::Request request, net::Respond respond) {
             api_->handle(std::move(request), std::move(respond));
         },
-        world_->on_websocket());
+        [this, hosts = world_->on_websocket()](const net::Request& request,
+                                               const std::shared_ptr<net::WebSocket>& socket) {
+            return gateways_->accept(request, socket) || (hosts && hosts(request, socket));
+        });
     if (!server)
         return tl::unexpected(server.error());
     urls_.push_back(url.empty() ? fmt::format("https://{}:{}", settings.address, (*server)->port())

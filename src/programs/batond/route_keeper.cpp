@@ -88,16 +88,14 @@ void RouteKeeper::run(std::function<Result<void>()> work, handoff::Done<void> do
     });
 }
 
-void RouteKeeper::point(const SessionId& session, const std::string& client,
-                        std::uint16_t listen_port, const Endpoint& target,
-                        handoff::Done<void> done) {
+void RouteKeeper::point(const handoff::PathOrder& order, handoff::Done<void> done) {
     if (!router_)
         return loop_.post([done = std::move(done)] {
             done(fail(Errc::unsupported, "this site has no routes: routing.helper_socket is empty",
                       "open the session without --client"));
         });
-    run([this, route = routing::Route{session, client, listen_port,
-                                      target}] { return router_->point(route); },
+    run([this, route = routing::Route{order.session, order.client, order.listen_port,
+                                      order.target}] { return router_->point(route); },
         std::move(done));
 }
 

@@ -22,8 +22,7 @@ class RouteKeeper : public handoff::Path {
     /// At start, before the engine asks for anything. Tries until the helper is there.
     void restore(store::Store& store);
 
-    void point(const SessionId& session, const std::string& client, std::uint16_t listen_port,
-               const Endpoint& target, handoff::Done<void> done) override;
+    void point(const handoff::PathOrder& order, handoff::Done<void> done) override;
     void remove(const SessionId& session, handoff::Done<void> done) override;
 
   private:

@@ -195,8 +195,7 @@ class SimulatedWorld : public World,
                handoff::Done<DeskExport> done) override;
     void close(const DeskName& name, FencingNumber fence, handoff::Done<void> done) override;
     // Path
-    void point(const SessionId&, const std::string&, std::uint16_t, const Endpoint&,
-               handoff::Done<void> done) override;
+    void point(const handoff::PathOrder& order, handoff::Done<void> done) override;
     void remove(const SessionId&, handoff::Done<void> done) override;
     // DeskAdmin
     Result<api::DeskFacts> create(const DeskName& name, const UserName& owner,
@@ -407,9 +406,8 @@ void SimulatedWorld::close(const DeskName& name, FencingNumber fence, handoff::D
     });
 }
 
-void SimulatedWorld::point(const SessionId& session, const std::string&, std::uint16_t,
-                           const Endpoint&, handoff::Done<void> done) {
-    later("route " + session.value, call_time, [done] { done({}); });
+void SimulatedWorld::point(const handoff::PathOrder& order, handoff::Done<void> done) {
+    later("route " + order.session.value, call_time, [done] { done({}); });
 }
 
 void SimulatedWorld::remove(const SessionId& session, handoff::Done<void> done) {

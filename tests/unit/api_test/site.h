@@ -139,6 +139,11 @@ class FakeImages : public Images {
 
 class FakeAuthority : public Authority {
   public:
+    Result<HostCertificate> sign_gateway(const GatewayId& gateway, const std::string&,
+                                         const std::string& csr) override {
+        return sign_host(HostId(gateway.value), csr);
+    }
+
     Result<HostCertificate> sign_host(const HostId& host, const std::string& csr) override {
         if (csr != "csr")
             return fail(Errc::invalid_argument, "that is no signing request");

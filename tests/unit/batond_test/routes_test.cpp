@@ -54,6 +54,15 @@ class RecordingRouter : public routing::Router {
     Log& log_;
 };
 
+handoff::PathOrder order_of(const std::string& session, std::uint16_t screen) {
+    handoff::PathOrder order;
+    order.session = SessionId(session);
+    order.client = "10.98.0.1";
+    order.listen_port = 6000;
+    order.target = {"10.99.0.11", screen};
+    return order;
+}
+
 struct RouteKeeperTest : ::testing::Test {
     RecordingRouter::Log log;
     std::unique_ptr<store::Store> store = store::make_memory_store();
@@ -100,7 +109,7 @@ struct RouteKeeperTest : ::testing::Test {
     Result<void> point(const std::string& id, std::uint16_t screen) {
         std::promise<Result<void>> outcome;
         loop.post([&] {
-            keeper.point(SessionId("s-" + id), "10.98.0.1", 6000, {"10.99.0.11", screen},
+            keeper.point(order_of("s-" + id, screen),
                          [&](Result<void> result) { outcome.set_value(std::move(result)); });
         });
         return outcome.get_future().get();
@@ -149,7 +158,7 @@ TEST(RouteKeeper, ASiteWithoutRoutesSaysSo) {
     std::promise<Result<void>> pointed;
     std::promise<Result<void>> removed;
     loop.post([&] {
-        keeper.point(SessionId("s-kim"), "10.98.0.1", 6000, {"10.99.0.11", 5901},
+        keeper.point(order_of("s-kim", 5901),
                      [&](Result<void> result) { pointed.set_value(std::move(result)); });
         keeper.remove(SessionId("s-kim"),
                       [&](Result<void> result) { removed.set_value(std::move(result)); });

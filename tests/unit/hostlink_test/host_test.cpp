@@ -1,7 +1,6 @@
 // What baton-hostd decides before anything is done: configuration, network, waiting times.
 #include "hostlink/config.h"
 #include "hostlink/desktop_network.h"
-#include "hostlink/dialer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -187,7 +186,7 @@ TEST(HostConfig, SaysWhatIsWrongAndWhere) {
 
 TEST(Backoff, GrowsToItsMostAndBeginsAnew) {
     using namespace std::chrono_literals;
-    Backoff backoff(100ms, 1000ms);
+    net::Backoff backoff(100ms, 1000ms);
     EXPECT_EQ(backoff.next(0.0), 50ms);
     EXPECT_EQ(backoff.next(0.0), 100ms);
     EXPECT_EQ(backoff.next(0.999), 399ms);

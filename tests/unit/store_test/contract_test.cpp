@@ -58,6 +58,7 @@ class StoreContract : public ::testing::TestWithParam<Adapter> {
                               DeskName("kim"),
                               OsImageId("tiny-1"),
                               SessionPhase::handing_off,
+                              RouteKind::gateway,
                               "10.9.0.2",
                               6001,
                               DesktopId("d-1"),
@@ -70,7 +71,8 @@ class StoreContract : public ::testing::TestWithParam<Adapter> {
                               WallTime(std::chrono::milliseconds(1))};
     const DesktopRow desktop_{DesktopId("d-1"),  SessionId("s-1"),    HostId("host1"),
                               512_MiB,           OsImageId("tiny-1"), DesktopPhase::stopping,
-                              {"10.1.0.5", 5901}};
+                              {"10.1.0.5", 5901},
+                              std::string(32, 'a')};
     const MoveRow move_{0,
                         SessionId("s-1"),
                         MoveKind::handoff,

@@ -1,4 +1,4 @@
-#include "hostlink/dialer.h"
+#include "net/dialer.h"
 
 #include <spdlog/spdlog.h>
 
@@ -9,7 +9,7 @@
 #include <random>
 #include <thread>
 
-namespace baton::hostlink {
+namespace baton::net {
 
 std::chrono::milliseconds Backoff::next(double chance) {
     const auto step = next_;
@@ -22,8 +22,8 @@ namespace {
 
 class ThreadDialer : public Dialer {
   public:
-    ThreadDialer(Agent& agent, Dial dial, DialerSettings settings)
-        : agent_(agent),
+    ThreadDialer(Serve serve, Dial dial, DialerSettings settings)
+        : serve_(std::move(serve)),
           dial_(std::move(dial)),
           backoff_(settings.first, settings.most),
           thread_([this] { run(); }) {}
@@ -41,7 +41,7 @@ class ThreadDialer : public Dialer {
     ThreadDialer& operator=(const ThreadDialer&) = delete;
 
   private:
-    /// Outlives the dialer with the agent's word of the last link.
+    /// Outlives the dialer with the word of the last link's end.
     struct Shared {
         std::mutex mutex;
         std::condition_variable changed;
@@ -74,7 +74,7 @@ class ThreadDialer : public Dialer {
                 return std::nullopt;
             shared_->end.reset();
         }
-        agent_.serve(std::move(*link), [shared = shared_](LinkEnd end) {
+        serve_(std::move(*link), [shared = shared_](LinkEnd end) {
             const std::lock_guard lock(shared->mutex);
             shared->end = std::move(end);
             shared->changed.notify_all();
@@ -98,7 +98,7 @@ class ThreadDialer : public Dialer {
         last_complaint_ = text;
     }
 
-    Agent& agent_;
+    const Serve serve_;
     const Dial dial_;
     Backoff backoff_;
     std::string last_complaint_;
@@ -108,8 +108,8 @@ class ThreadDialer : public Dialer {
 
 } // namespace
 
-std::unique_ptr<Dialer> Dialer::start(Agent& agent, Dial dial, DialerSettings settings) {
-    return std::make_unique<ThreadDialer>(agent, std::move(dial), settings);
+std::unique_ptr<Dialer> Dialer::start(Serve serve, Dial dial, DialerSettings settings) {
+    return std::make_unique<ThreadDialer>(std::move(serve), std::move(dial), settings);
 }
 
-} // namespace baton::hostlink
+} // namespace baton::net

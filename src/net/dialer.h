@@ -1,13 +1,20 @@
 #pragma once
 
-#include "hostlink/agent.h"
+#include "model/error.h"
 #include "net/http.h"
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
-namespace baton::hostlink {
+namespace baton::net {
+
+/// How a link ended.
+struct LinkEnd {
+    bool welcomed = false; ///< it had been in use
+    Error why;             ///< Errc::refused and others: the other side's own words
+};
 
 /// How long to wait before the next try. Pure.
 class Backoff {
@@ -35,16 +42,18 @@ struct DialerSettings {
     std::chrono::milliseconds most{15'000};
 };
 
-/// Keeps an agent linked to its controller, from a thread of its own, until it is destroyed (which
-/// waits for a try that is under way: at most the client's timeouts).
+/// Keeps somebody linked to their controller, from a thread of its own, until it is destroyed
+/// (which waits for a try that is under way: at most the client's timeouts).
 class Dialer {
   public:
     /// Blocking; the next link.
-    using Dial = std::function<Result<std::shared_ptr<net::WebSocket>>()>;
+    using Dial = std::function<Result<std::shared_ptr<WebSocket>>()>;
+    /// Serves a link that was just opened until it ends; `ended` then comes once, on any thread.
+    using Serve = std::function<void(std::shared_ptr<WebSocket> link,
+                                     std::function<void(LinkEnd)> ended)>;
 
-    /// `agent` must outlive the dialer, and its executor must run.
-    static std::unique_ptr<Dialer> start(Agent& agent, Dial dial, DialerSettings settings = {});
+    static std::unique_ptr<Dialer> start(Serve serve, Dial dial, DialerSettings settings = {});
     virtual ~Dialer() = default;
 };
 
-} // namespace baton::hostlink
+} // namespace baton::net

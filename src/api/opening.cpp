@@ -1,0 +1,40 @@
+#include "api/opening.h"
+
+namespace baton::api {
+
+std::optional<handoff::SessionView> session_of(const Context& context, const UserName& user) {
+    for (handoff::SessionView& view : context.services.engine.sessions())
+        if (view.row.user == user && view.row.phase != store::SessionPhase::closed)
+            return std::move(view);
+    return std::nullopt;
+}
+
+RouteKind usual_route(const Context& context) {
+    if (context.settings.route)
+        return *context.settings.route;
+    const auto gateways = context.services.store.gateways();
+    return gateways && !gateways->empty() ? RouteKind::gateway : RouteKind::nat;
+}
+
+Result<OsImageId> choose_image(Context& context, const std::optional<std::string>& image) {
+    const std::string name = image.value_or(context.settings.default_image);
+    if (!name.empty()) {
+        BATON_TRY(check_name("name of an OS image", name));
+        return context.services.images.resolve(name);
+    }
+    auto images = context.services.images.list();
+    if (!images)
+        return tl::unexpected(images.error());
+    if (images->empty())
+        return fail(Errc::not_found, "there is no OS image yet",
+                    "build one with: baton os build tiny");
+    if (images->size() == 1)
+        return images->front().id;
+    std::string names;
+    for (const osimage::Manifest& one : *images)
+        names += (names.empty() ? "" : ", ") + one.id.value;
+    return fail(Errc::invalid_argument, "it is not said which OS image the desktop starts from",
+                "choose one of: " + names + ", or set default_image in batond.toml");
+}
+
+} // namespace baton::api
