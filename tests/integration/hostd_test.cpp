@@ -9,6 +9,7 @@
 #include "net/pki.h"
 #include "osimage/library.h"
 #include "process/run.h"
+#include "support/hostd_program.h"
 #include "support/temporary_directory.h"
 
 #include <boost/json/serialize.hpp>
@@ -20,35 +21,25 @@
 #include <array>
 #include <condition_variable>
 #include <cstdlib>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <mutex>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char** environ;
 
 namespace baton::hostlink {
 namespace {
 
+using baton::testing::environment;
+using Program = baton::testing::HostdProgram;
 using baton::testing::TemporaryDirectory;
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
 constexpr const char* boot_address = "10.99.0.1";
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    if (value == nullptr)
-        throw std::runtime_error(std::string(name) + " is not set: run this test with ctest");
-    return value;
-}
 
 std::string run(std::vector<std::string> words) {
     auto done = process::run_checked({std::move(words)}, "running");
@@ -56,56 +47,6 @@ std::string run(std::vector<std::string> words) {
         throw std::runtime_error(done.error().message());
     return done->out;
 }
-
-/// A baton-hostd, ended with this.
-class Program {
-  public:
-    Program(std::vector<std::string> words, std::string log) : log_(std::move(log)) {
-        words.insert(words.begin(), environment("BATON_HOSTD"));
-        std::vector<char*> raw;
-        for (auto& word : words)
-            raw.push_back(word.data());
-        raw.push_back(nullptr);
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_addopen(&actions, 1, log_.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                                         0600);
-        posix_spawn_file_actions_adddup2(&actions, 1, 2);
-        const int error = ::posix_spawn(&child_, raw[0], &actions, nullptr, raw.data(), environ);
-        posix_spawn_file_actions_destroy(&actions);
-        if (error != 0)
-            throw std::runtime_error("cannot start baton-hostd");
-    }
-
-    ~Program() {
-        if (child_ > 0)
-            end(SIGKILL);
-    }
-
-    Program(const Program&) = delete;
-    Program& operator=(const Program&) = delete;
-
-    /// Its exit status, or 128 + the signal.
-    int end(int signal) {
-        ::kill(child_, signal);
-        return wait();
-    }
-
-    int wait() {
-        int status = 0;
-        ::waitpid(std::exchange(child_, 0), &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    }
-
-    [[nodiscard]] std::string said() const {
-        std::ifstream file(log_);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-
-  private:
-    std::string log_;
-    pid_t child_ = 0;
-};
 
 class Heard : public handoff::FleetEvents {
   public:

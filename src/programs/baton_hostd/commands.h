@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <string>
 
-/// The two things that baton-hostd does.
+/// What baton-hostd does.
 namespace baton::hostd {
 
 struct JoinOptions {
@@ -25,6 +25,11 @@ Result<void> join(const JoinOptions& options);
 
 /// Returns when SIGTERM or SIGINT has come, or with what keeps it from starting.
 Result<void> run(const std::string& config_path);
+
+/// The host's screens for gateways, until SIGTERM or SIGINT has come; needs no agent
+/// (docs/formats/screen-relay.md). Says "listening on ADDRESS:PORT" on standard output once it
+/// does.
+Result<void> screens(const std::string& config_path);
 
 struct MonitorOptions {
     std::string libvirt_uri; ///< empty: $LIBVIRT_DEFAULT_URI, or qemu:///system
