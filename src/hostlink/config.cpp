@@ -207,6 +207,9 @@ Result<HostConfig> parse_host_config(std::string_view text, const std::string& f
     reader.text("libvirt", "uri", config.libvirt_uri);
     reader.flag("libvirt", "kvm", config.allow_kvm);
     reader.port("screens", "port", config.relay_port);
+    Subnet gateways;
+    if (reader.as("screens", "gateways", parse_subnet, gateways))
+        config.gateways = gateways;
     reader.as("images", "folder", absolute_path, config.images_folder);
     if (config.images_folder.empty())
         config.images_folder = config.state_directory + "/images";

@@ -26,6 +26,9 @@ struct HostConfig {
 
     /// [screens] port: of `baton-hostd screens`, at screen_address. Below or above QEMU's own.
     std::uint16_t relay_port = 5899;
+    /// [screens] gateways: the network whose machines may reach that port. None: the one in which
+    /// screen_address is. The boot server may in any case.
+    std::optional<Subnet> gateways;
 
     std::string images_folder; ///< [images] folder; empty: <state_dir>/images
 

@@ -9,9 +9,13 @@
 #include "net/pki.h"
 #include "osimage/library.h"
 #include "process/run.h"
+#include "screenrelay/request.h"
+#include "screenrelay/tickets.h"
 #include "support/hostd_program.h"
+#include "support/screen_gateway.h"
 #include "support/temporary_directory.h"
 
+#include <boost/beast/core/error.hpp>
 #include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -35,8 +39,10 @@ namespace {
 
 using baton::testing::environment;
 using Program = baton::testing::HostdProgram;
+using baton::testing::GatewayEnd;
 using baton::testing::TemporaryDirectory;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using namespace std::chrono_literals;
 
 constexpr const char* boot_address = "10.99.0.1";
@@ -168,6 +174,7 @@ class Hostd : public ::testing::Test {
         order.common_name = fields.text("name");
         order.names = {fields.text("address")};
         order.client = true;
+        order.server = true;
         offered_ = Mebibytes(fields.integer("memory_mib"));
         const auto pem = authority_.sign(fields.text("csr_pem"), order, now_).value();
         certificate_ = net::inspect_certificate(pem)->sha256;
@@ -212,15 +219,17 @@ class Hostd : public ::testing::Test {
         return outcome.get_future().get();
     }
 
-    Result<handoff::Started> start() {
+    Result<handoff::Started> start(const std::string& ticket = {}) {
         handoff::StartOrder order;
         order.desktop = d1_;
         order.session = SessionId("s-1");
         order.person = UserName("kim");
         order.image = image_;
         order.memory = 256_MiB;
-        order.screen_password = "secret";
+        if (ticket.empty())
+            order.screen_password = "secret";
         order.screen_password_until = now_ + 1h;
+        order.screen_ticket = ticket;
         return ask<handoff::Started>([&](auto done) { fleet_->start(host1_, order, done); });
     }
 
@@ -339,6 +348,59 @@ TEST_F(Hostd, RunsARealDesktopThatOutlivesIt) {
     const auto stopped = stop();
     EXPECT_TRUE(stopped) << stopped.error().message();
     EXPECT_TRUE(list()->empty());
+    EXPECT_EQ(host->end(SIGTERM), 0);
+}
+
+TEST_F(Hostd, AScreenThatAGatewayLooksAtOutlivesTheAgent) {
+    const std::string word = "0123456789abcdef0123456789abcdef";
+    ASSERT_EQ(join_host("s3cret")->wait(), 0);
+    auto host = run_host();
+    heard_.wait_up(1);
+    const auto started = start(word);
+    ASSERT_TRUE(started) << started.error().message() << host->said();
+    EXPECT_EQ(started->screen, (Endpoint{boot_address, 5899}));
+    const std::string domain =
+        run({"virsh", "-q", "dumpxml", "--security-info", "baton-" + d1_.value});
+    EXPECT_THAT(domain, HasSubstr("<listen type='socket' socket='" +
+                                  folder_.file("host/vm/sc/" + d1_.value) + "'/>"));
+    EXPECT_THAT(domain, Not(HasSubstr("passwd")));
+    EXPECT_THAT(domain, Not(HasSubstr("listen type='address'")));
+
+    Program screens({"screens", "--config", folder_.file("hostd.toml")},
+                    folder_.file("screens.log"));
+    ASSERT_TRUE(screens.says("listening on 10.99.0.1:5899")) << screens.said();
+    const net::TlsFiles gateway{folder_.file("gw-cert.pem"), folder_.file("gw-key.pem"),
+                                folder_.file("gw-ca.pem")};
+    baton::testing::write_identity(authority_, "gateway/gw1", gateway);
+    auto viewer = GatewayEnd::connect(started->screen, gateway).value();
+    ASSERT_TRUE(viewer.send(screenrelay::to_line({d1_, word})));
+    EXPECT_EQ(viewer.receive_line(), "ok\n");
+    EXPECT_EQ(viewer.receive(12), "RFB 003.008\n");
+
+    EXPECT_EQ(host->end(SIGKILL), 128 + SIGKILL);
+    ASSERT_TRUE(viewer.send("RFB 003.008\n"));
+    EXPECT_EQ(viewer.receive(2), "\x01\x01") << "one security type: None";
+    auto another = GatewayEnd::connect(started->screen, gateway).value();
+    ASSERT_TRUE(another.send(screenrelay::to_line({d1_, word})));
+    EXPECT_EQ(another.receive_line(), "ok\n") << "no agent is needed";
+
+    host = run_host();
+    heard_.wait_up(2);
+    const auto listed = list();
+    ASSERT_TRUE(listed && listed->size() == 1);
+    EXPECT_EQ((*listed)[0].screen, started->screen);
+    EXPECT_EQ(start(word)->screen, started->screen) << "repeated after the crash";
+    ASSERT_TRUE(viewer.send("\x01"));
+    EXPECT_EQ(viewer.receive(4), std::string(4, '\0')) << "the same connection goes on";
+
+    const screenrelay::Tickets tickets(folder_.file("host/screens"));
+    EXPECT_TRUE(tickets.read(d1_));
+    const auto stopped = stop();
+    EXPECT_TRUE(stopped) << stopped.error().message();
+    (void)viewer.receive_to_end();
+    EXPECT_NE(viewer.error(), boost::beast::error::timeout) << "it heard the end";
+    EXPECT_EQ(tickets.read(d1_).error().code, Errc::not_found);
+    EXPECT_EQ(screens.end(SIGTERM), 0);
     EXPECT_EQ(host->end(SIGTERM), 0);
 }
 

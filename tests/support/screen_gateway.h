@@ -13,10 +13,31 @@
 /// The gateway's end of a connection to a host's screens, and a site's certificates for both ends.
 namespace baton::testing {
 
+/// A certificate good for both ends, as a host's own is, into these files.
+inline void write_identity(const net::Authority& authority, const std::string& common_name,
+                           const net::TlsFiles& files) {
+    const auto must = [](const Result<void>& done) {
+        if (!done)
+            throw std::runtime_error(done.error().message());
+    };
+    net::CertificateOrder order;
+    order.common_name = common_name;
+    order.names = {"127.0.0.1"};
+    order.server = true;
+    order.client = true;
+    const auto made =
+        authority
+            .issue(order,
+                   std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()))
+            .value();
+    must(net::write_private_file(files.key, made.key_pem));
+    must(net::write_private_file(files.certificate, made.certificate_pem));
+    must(net::write_private_file(files.authority, authority.certificate_pem()));
+}
+
 /// A site's CA and what it issues, in files.
 class TestSite {
   public:
-    /// Good for both ends, as a host's own is.
     net::TlsFiles issue(const std::string& common_name) {
         const std::string stem = folder_.file(std::to_string(++count_));
         net::TlsFiles files{stem + "-cert.pem", stem + "-key.pem", stem + "-ca.pem"};
@@ -26,28 +47,17 @@ class TestSite {
 
     /// Into these files, in place of what is there.
     void issue(const std::string& common_name, const net::TlsFiles& files) const {
-        net::CertificateOrder order;
-        order.common_name = common_name;
-        order.names = {"127.0.0.1"};
-        order.server = true;
-        order.client = true;
-        const auto made = authority_.issue(order, now_).value();
-        must(net::write_private_file(files.key, made.key_pem));
-        must(net::write_private_file(files.certificate, made.certificate_pem));
-        must(net::write_private_file(files.authority, authority_.certificate_pem()));
+        write_identity(authority_, common_name, files);
     }
 
     [[nodiscard]] const net::Authority& authority() const { return authority_; }
 
   private:
-    static void must(const Result<void>& done) {
-        if (!done)
-            throw std::runtime_error(done.error().message());
-    }
-
     TemporaryDirectory folder_;
-    WallTime now_ = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    net::Authority authority_ = net::Authority::create("Baton CA of a test", now_).value();
+    net::Authority authority_ =
+        net::Authority::create("Baton CA of a test", std::chrono::floor<std::chrono::milliseconds>(
+                                                         std::chrono::system_clock::now()))
+            .value();
     int count_ = 0;
 };
 

@@ -54,6 +54,8 @@ std::string pki_folder(const std::string& state_directory);
 
 /// This machine's physical memory, from /proc/meminfo.
 Result<Mebibytes> physical_memory();
+/// The network in which this machine has that address, "10.99.0.0/24"; "" if it has none.
+std::string network_of(const std::string& address);
 /// This machine's address in the network through which it reaches `host`.
 Result<std::string> address_towards(const std::string& host, std::uint16_t port);
 

@@ -55,6 +55,18 @@ std::string libvirt_uri(const HostConfig& config) {
     return default_libvirt_uri();
 }
 
+/// Whence the relay of screens is reached; nullopt: from the boot server alone.
+std::optional<routing::Ipv4Network> gateways_of(const HostConfig& config) {
+    const std::string text =
+        config.gateways ? config.gateways->text() : network_of(config.screen_address);
+    const auto network = routing::parse_network(text);
+    if (!network)
+        spdlog::warn("gateways other than the boot server's cannot reach the screens: no network "
+                     "here has {}; name theirs as [screens] gateways",
+                     config.screen_address);
+    return network ? std::optional(*network) : std::nullopt;
+}
+
 Result<void> make_network(const std::string& uri, const HostConfig& config) {
     if (!config.network)
         return hostlink::reach_libvirt(uri);
@@ -73,6 +85,8 @@ Result<void> make_network(const std::string& uri, const HostConfig& config) {
         guard.bridge = config.network->bridge;
         if (const auto boot_server = routing::parse_ipv4(config.network->gateway); boot_server)
             guard.boot_server = *boot_server;
+        guard.relay = config.relay_port;
+        guard.gateways = gateways_of(config);
         if (auto guarded = routing::guard_host(guard); !guarded)
             return tl::unexpected(guarded.error().in("keeping desktops apart from their host"));
     }
@@ -139,6 +153,11 @@ Result<void> serve(const HostConfig& config, const Identity& own,
                       std::move(acceleration),
                       version};
     settings.cpu_shares = config.cpu_shares && config.monitor;
+    settings.screens = {{config.screen_address, config.relay_port},
+                        ticket_folder(config),
+                        [folder = vm_folder(config)](const DesktopId& desktop) {
+                            return hypervisor::screen_socket(folder, desktop);
+                        }};
     const auto on = [](handoff::InOrder& pool) {
         return [&pool](const std::string& key, std::function<void()> work) {
             pool.run(key, std::move(work));
