@@ -3,6 +3,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -96,6 +97,33 @@ TEST_F(LocalScreenTest, IsASocketInAFolderOfQemusOwnAndNoPort) {
     struct stat socket{};
     ASSERT_EQ(::stat(socket_of(spec).c_str(), &socket), 0);
     EXPECT_EQ(socket.st_uid, folder.st_uid) << "QEMU made it, in its own folder";
+    ASSERT_TRUE(hypervisor().stop(spec.id));
+    EXPECT_FALSE(fs::exists(socket_of(spec)));
+}
+
+/// Also under lab/with-libvirtd --qemu-user, as where Debian's libvirt runs QEMU as libvirt-qemu.
+TEST_F(LocalScreenTest, IsOfTheUserAsWhomQemuRuns) {
+    // a folder that others may pass, as a host's state folder is
+    const fs::path state = world_.settings().state_directory;
+    fs::permissions(state.parent_path(), fs::perms::others_exec, fs::perm_options::add);
+    DesktopSpec spec = mute(world_, "mute", state.parent_path() / "disk.qcow2");
+    spec.local_screen = true;
+    const auto started = hypervisor().start(spec);
+    ASSERT_TRUE(started) << started.error().message();
+    struct stat process{};
+    struct stat folder{};
+    struct stat socket{};
+    const std::string qemu = "/proc/" + std::to_string(LibvirtWorld::qemu_of(spec.id));
+    ASSERT_EQ(::stat(qemu.c_str(), &process), 0);
+    ASSERT_EQ(::stat((state / "sc").c_str(), &folder), 0);
+    ASSERT_EQ(::stat(socket_of(spec).c_str(), &socket), 0);
+    EXPECT_EQ(folder.st_uid, process.st_uid);
+    EXPECT_EQ(folder.st_mode & 0777U, 0700U);
+    EXPECT_EQ(socket.st_uid, process.st_uid);
+    if (const char* user = std::getenv("BATON_QEMU_USER"); user != nullptr) {
+        EXPECT_EQ(std::to_string(process.st_uid) + "\n", run({"id", "-u", user}));
+    }
+    EXPECT_EQ(local_screen_says(socket_of(spec)), "RFB 003.008\n");
     ASSERT_TRUE(hypervisor().stop(spec.id));
     EXPECT_FALSE(fs::exists(socket_of(spec)));
 }
