@@ -36,12 +36,14 @@ class HostAgent : public Agent, private Bench {
     HostAgent(const AgentPorts& ports, AgentSettings settings)
         : ports_(ports),
           settings_(std::move(settings)),
+          screens_(settings_.screens),
           shares_({ports_.hypervisor, ports_.clock, ports_.quick,
                    [this](const CpuSharesTold& told) {
                        if (link_ && link_->welcomed)
                            say(SharesTold{told});
                    }},
                   settings_.cpu_shares) {
+        screens_.begin();
         // Both ends of these may be gone when they come: events and messages wait on the executor.
         ports_.hypervisor.subscribe([life = life_, &clock = ports_.clock](const Event& event) {
             clock.post([life, event] {
@@ -104,6 +106,8 @@ class HostAgent : public Agent, private Bench {
     [[nodiscard]] const AgentPorts& ports() const override { return ports_; }
 
     [[nodiscard]] const AgentSettings& settings() const override { return settings_; }
+
+    [[nodiscard]] const Screens& screens() const override { return screens_; }
 
     [[nodiscard]] bool ready(const DesktopId& desktop) const override {
         const auto found = known_.find(desktop);
@@ -319,6 +323,8 @@ class HostAgent : public Agent, private Bench {
 
     /// A start whose machine the hypervisor does not show yet must not be taken for nothing.
     std::vector<DesktopInfo> with_starting(std::vector<DesktopInfo> desktops) {
+        for (auto& info : desktops)
+            info.screen = screens_.shown(info);
         for (const auto& [desktop, queue] : queues_) {
             const auto starting = queue.front().operation->starting();
             const bool shown =
@@ -397,8 +403,16 @@ class HostAgent : public Agent, private Bench {
         const bool wanted = found != known_.end() && found->second.end_wanted;
         if (found != known_.end())
             known_.erase(found);
+        drop_ticket(desktop);
         if (!wanted)
             say(DesktopGone{desktop, why});
+    }
+
+    /// In its turn: a start of the same desktop may be under way.
+    void drop_ticket(const DesktopId& desktop) {
+        ports_.quick(desktop.value, [screens = screens_, &hypervisor = ports_.hypervisor, desktop] {
+            screens.ended(hypervisor, desktop);
+        });
     }
 
     /// After the start, and when the hypervisor was away: what runs, and what does not any more.
@@ -408,12 +422,14 @@ class HostAgent : public Agent, private Bench {
         for (const auto& [desktop, known] : known_)
             if (!is_starting(desktop))
                 expected.push_back(desktop);
-        ports_.quick("", [life = life_, &hypervisor = ports_.hypervisor, &clock = ports_.clock,
-                          expected = std::move(expected)] {
+        ports_.quick("", [life = life_, screens = screens_, &hypervisor = ports_.hypervisor,
+                          &clock = ports_.clock, expected = std::move(expected)] {
             auto list = hypervisor.list();
-            clock.post([life, expected, list = std::move(list)] {
-                if (auto* agent = *life; agent != nullptr && list)
+            clock.post([life, expected, ticketed = screens.ticketed(), list = std::move(list)] {
+                if (auto* agent = *life; agent != nullptr && list) {
                     agent->compare(expected, *list);
+                    agent->drop_strays(ticketed);
+                }
             });
         });
     }
@@ -437,8 +453,16 @@ class HostAgent : public Agent, private Bench {
         }
     }
 
+    /// Tickets of desktops that ended while no agent looked; after compare().
+    void drop_strays(const std::vector<DesktopId>& ticketed) {
+        for (const auto& desktop : ticketed)
+            if (!known_.contains(desktop))
+                drop_ticket(desktop);
+    }
+
     const AgentPorts ports_;
     const AgentSettings settings_;
+    const Screens screens_;
     std::shared_ptr<HostAgent*> life_ = std::make_shared<HostAgent*>(this);
     std::shared_ptr<Link> link_;
     std::map<DesktopId, Known> known_;

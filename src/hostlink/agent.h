@@ -1,6 +1,7 @@
 #pragma once
 
 #include "handoff/ports.h"
+#include "hostlink/screens.h"
 #include "hypervisor/hypervisor.h"
 #include "monitor/rates.h"
 #include "net/dialer.h"
@@ -39,6 +40,8 @@ struct AgentSettings {
     bool desk_tls = true; ///< false: tests with a plain NBD server
     /// CPU shares follow what the desktops need (hostlink/shares.h).
     bool cpu_shares = true;
+    /// Without a relay, starts with a ticket are refused, and everything else works.
+    ScreenSettings screens;
     /// The guest's console is quoted by so much when it did not become ready.
     std::size_t console_quote = 2'000;
 };

@@ -13,6 +13,10 @@ namespace baton::hostlink {
 
 namespace {
 
+/// What libvirt gives to screens (and routing::HostGuard guards).
+constexpr std::int64_t first_screen = 5900;
+constexpr std::int64_t last_screen = 6923;
+
 /// Takes known keys out of the document; what is wrong first, and where, is kept.
 class Reader {
   public:
@@ -50,6 +54,22 @@ class Reader {
             into = std::chrono::milliseconds(*value);
         else
             wrong(table, key, *node, fmt::format("must be {} to {} milliseconds", least, most));
+    }
+
+    void port(const std::string& table, const std::string& key, std::uint16_t& into) {
+        const auto* node = find(table, key);
+        if (node == nullptr)
+            return;
+        const auto value = node->value_exact<std::int64_t>();
+        if (!value || *value < 1 || *value > 65'535)
+            wrong(table, key, *node, "must be a port, 1 to 65535");
+        else if (*value >= first_screen && *value <= last_screen)
+            wrong(table, key, *node,
+                  fmt::format("may not be one of the ports {} to {}, which desktops' own screens "
+                              "take",
+                              first_screen, last_screen));
+        else
+            into = static_cast<std::uint16_t>(*value);
     }
 
     /// `read` turns the text into a value, or says what is wrong with it.
@@ -186,6 +206,10 @@ Result<HostConfig> parse_host_config(std::string_view text, const std::string& f
     reader.as("host", "overlay_limit", parse_mebibytes, config.overlay_limit);
     reader.text("libvirt", "uri", config.libvirt_uri);
     reader.flag("libvirt", "kvm", config.allow_kvm);
+    reader.port("screens", "port", config.relay_port);
+    Subnet gateways;
+    if (reader.as("screens", "gateways", parse_subnet, gateways))
+        config.gateways = gateways;
     reader.as("images", "folder", absolute_path, config.images_folder);
     if (config.images_folder.empty())
         config.images_folder = config.state_directory + "/images";

@@ -5,6 +5,7 @@
 #include "model/size.h"
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,12 @@ struct HostConfig {
 
     std::string libvirt_uri; ///< [libvirt] uri; empty: $LIBVIRT_DEFAULT_URI, or qemu:///system
     bool allow_kvm = true;   ///< [libvirt] kvm
+
+    /// [screens] port: of `baton-hostd screens`, at screen_address. Below or above QEMU's own.
+    std::uint16_t relay_port = 5899;
+    /// [screens] gateways: the network whose machines may reach that port. None: the one in which
+    /// screen_address is. The boot server may in any case.
+    std::optional<Subnet> gateways;
 
     std::string images_folder; ///< [images] folder; empty: <state_dir>/images
 

@@ -153,7 +153,8 @@ class StartOperation : public Operation {
         spec.screen_password = order_.screen_password;
         spec.screen_password_until = order_.screen_password_until;
         auto& hypervisor = bench_.ports().hypervisor;
-        call([&hypervisor, spec] { return hypervisor.start(spec); },
+        call([&hypervisor, screens = bench_.screens(), spec,
+              ticket = order_.screen_ticket] { return screens.start(hypervisor, spec, ticket); },
              [this](Result<DesktopInfo> info) {
                  if (!info) {
                      bench_.forget(desktop_);
@@ -182,7 +183,7 @@ class StartOperation : public Operation {
 
     void ready_if_running() {
         if (running_ && (guest_ready_ || !speaks_))
-            finish(to_json(handoff::Started{running_->screen, running_->memory}));
+            finish(to_json(handoff::Started{bench_.screens().shown(*running_), running_->memory}));
     }
 
     /// Stops the machine; the error gets the tail of the guest's console, which dies with it.
@@ -193,9 +194,10 @@ class StartOperation : public Operation {
         bench_.expect_end(desktop_, true);
         auto& hypervisor = bench_.ports().hypervisor;
         call(
-            [&hypervisor, id = desktop_, quote = bench_.settings().console_quote] {
+            [&hypervisor, screens = bench_.screens(), id = desktop_,
+             quote = bench_.settings().console_quote] {
                 auto tail = hypervisor.console_tail(id, quote).value_or("");
-                return std::pair(std::move(tail), hypervisor.stop(id));
+                return std::pair(std::move(tail), screens.stop(hypervisor, id));
             },
             [this, why](std::pair<std::string, Result<void>> outcome) mutable {
                 why.hint = outcome.first.empty()
@@ -401,7 +403,8 @@ class StopOperation : public Operation {
     void begin() override {
         bench_.expect_end(desktop_, true);
         auto& hypervisor = bench_.ports().hypervisor;
-        call([&hypervisor, id = desktop_] { return hypervisor.stop(id); },
+        call([&hypervisor, screens = bench_.screens(),
+              id = desktop_] { return screens.stop(hypervisor, id); },
              [this](const Result<void>& stopped) {
                  if (stopped) {
                      bench_.forget(desktop_);

@@ -20,6 +20,7 @@ class Bench {
     virtual ~Bench() = default;
     [[nodiscard]] virtual const AgentPorts& ports() const = 0;
     [[nodiscard]] virtual const AgentSettings& settings() const = 0;
+    [[nodiscard]] virtual const Screens& screens() const = 0;
     /// The guest has said that it is ready since it was started.
     [[nodiscard]] virtual bool ready(const DesktopId& desktop) const = 0;
     /// From now on the desktop is one of ours: who it is for is told to its guest.

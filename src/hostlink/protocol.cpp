@@ -4,6 +4,7 @@
 #include "model/overloaded.h"
 #include "monitor/codec.h"
 #include "net/json.h"
+#include "screenrelay/tickets.h"
 
 #include <boost/json/serialize.hpp>
 
@@ -25,6 +26,7 @@ json::object parameters(const Start& call) {
             {"memory_mib", order.memory.count},
             {"screen_password", order.screen_password},
             {"screen_password_until", in_ms(order.screen_password_until)},
+            {"screen_ticket", order.screen_ticket},
             {"ready_deadline_ms", order.ready_deadline.count()}};
 }
 
@@ -37,6 +39,10 @@ Call start_of(Fields& fields) {
     order.memory = size_field(fields, "memory_mib", 1);
     order.screen_password = short_text(fields, "screen_password", 64);
     order.screen_password_until = wall_field(fields, "screen_password_until");
+    order.screen_ticket = fields.text_or("screen_ticket", "");
+    if (fields.ok() && !order.screen_ticket.empty() &&
+        !screenrelay::is_ticket_word(order.screen_ticket))
+        fields.refuse("screen_ticket", "must be empty or 32 lower-case hexadecimal digits");
     order.ready_deadline = time_field(fields, "ready_deadline_ms");
     return Start{std::move(order)};
 }

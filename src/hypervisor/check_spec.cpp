@@ -30,11 +30,22 @@ Result<void> check_desktop_spec(const DesktopSpec& spec) {
                     fmt::format("{} is less than the OS image {} needs ({})",
                                 to_string(spec.memory), spec.image.id.value,
                                 to_string(spec.image.minimum_memory)));
-    if (spec.screen_password.empty())
+    if (spec.screen_password.empty() && !spec.local_screen)
         return fail(Errc::invalid_argument, "a desktop's screen needs a password");
     if (spec.vcpus == 0)
         return fail(Errc::invalid_argument, "a desktop needs at least one processor");
     return {};
+}
+
+Result<void> check_same(const DesktopSpec& wanted, const SessionId& session, Mebibytes memory,
+                        bool local_screen) {
+    if (wanted.session == session && wanted.memory == memory && wanted.local_screen == local_screen)
+        return {};
+    return fail(Errc::conflict,
+                fmt::format("desktop {} runs already, for another session, with other memory ({}) "
+                            "or with the other kind of screen ({})",
+                            wanted.id.value, to_string(memory), local_screen ? "local" : "a port"),
+                "give the new desktop an id of its own");
 }
 
 Result<void> check_cpu_weight(unsigned weight) {

@@ -9,8 +9,13 @@ namespace baton::hypervisor {
 /// most.
 Result<void> check_desktop_id(const DesktopId& desktop);
 
-/// The id; at least one processor; a password; not less memory than the image needs.
+/// The id; at least one processor; a password, unless the screen is local; not less memory than the
+/// image needs.
 Result<void> check_desktop_spec(const DesktopSpec& spec);
+
+/// Errc::conflict: the desktop of that id that runs with these is another one than is wanted.
+Result<void> check_same(const DesktopSpec& wanted, const SessionId& session, Mebibytes memory,
+                        bool local_screen);
 
 Result<void> check_cpu_weight(unsigned weight);
 

@@ -120,7 +120,12 @@ void add_ports(xmlNode* devices, const DomainPlan& plan) {
     xml::add(channel, "target", {{"type", "virtio"}, {"name", std::string(guest::port_name)}});
 }
 
-void add_screen(xmlNode* devices, const DomainPlan& plan, Slots& slots) {
+void add_graphics(xmlNode* devices, const DomainPlan& plan) {
+    if (plan.desktop.local_screen) {
+        xmlNode* local = xml::add(devices, "graphics", {{"type", "vnc"}});
+        xml::add(local, "listen", {{"type", "socket"}, {"socket", plan.screen_socket}});
+        return;
+    }
     xmlNode* graphics = xml::add(devices, "graphics",
                                  {{"type", "vnc"},
                                   {"port", "-1"},
@@ -128,6 +133,15 @@ void add_screen(xmlNode* devices, const DomainPlan& plan, Slots& slots) {
                                   {"passwd", plan.desktop.screen_password.substr(0, 8)},
                                   {"passwdValidTo", valid_to(plan.desktop.screen_password_until)}});
     xml::add(graphics, "listen", {{"type", "address"}, {"address", plan.screen_address}});
+}
+
+bool has_local_screen(const xml::Document& domain) {
+    return !xml::find(domain, "/domain/devices/graphics[@type='vnc']/listen[@type='socket']")
+                .empty();
+}
+
+void add_screen(xmlNode* devices, const DomainPlan& plan, Slots& slots) {
+    add_graphics(devices, plan);
     xmlNode* video = xml::add(devices, "video");
     xml::add(video, "model", {{"type", "vga"}, {"vram", "16384"}});
     slots.next(xml::add(devices, "input", {{"type", "keyboard"}, {"bus", "virtio"}}));
@@ -270,8 +284,8 @@ Result<std::string> screen_with_password(std::string_view domain, const std::str
     const std::vector<xmlNode*> screens =
         document ? xml::find(document, "/domain/devices/graphics[@type='vnc']")
                  : std::vector<xmlNode*>{};
-    if (screens.empty())
-        return fail(Errc::unsupported, "the desktop has no VNC screen");
+    if (screens.empty() || has_local_screen(document))
+        return fail(Errc::unsupported, "the desktop has no VNC screen with a port");
     xml::set(screens.front(), "passwd", password.substr(0, 8));
     xml::set(screens.front(), "passwdValidTo", valid_to(until));
     return xml::text(screens.front());
@@ -303,6 +317,9 @@ std::optional<DomainFacts> facts_from_xml(std::string_view domain) {
             facts.desk = fence;
         xmlFree(content);
     }
+    facts.local_screen = has_local_screen(document);
+    if (facts.local_screen)
+        return facts;
     facts.screen.address =
         xml::value(document, "/domain/devices/graphics[@type='vnc']/listen/@address");
     facts.screen.port =

@@ -23,10 +23,11 @@ struct DomainPlan {
     DesktopSpec desktop;
     std::string uuid;
     std::string overlay;
-    std::string console; ///< the guest's serial port is written to it
-    std::string channel; ///< unix socket of baton-guest's port
-    std::string nvram;   ///< the firmware's variables; used by "uefi" images
-    std::string screen_address;
+    std::string console;        ///< the guest's serial port is written to it
+    std::string channel;        ///< unix socket of baton-guest's port
+    std::string nvram;          ///< the firmware's variables; used by "uefi" images
+    std::string screen_address; ///< of a screen with a port
+    std::string screen_socket;  ///< of a local screen: QEMU makes it and listens
     Network network;
     bool kvm = false;
 };
@@ -40,7 +41,7 @@ std::string to_xml(const DomainPlan& plan);
 /// The <disk> that attach_disk() plugs in.
 std::string to_xml(const DeskDisk& disk);
 /// The <graphics> of a live domain's XML with another password.
-/// Errc::unsupported: the domain has no VNC screen.
+/// Errc::unsupported: the domain has no VNC screen with a port.
 Result<std::string> screen_with_password(std::string_view domain, const std::string& password,
                                          WallTime until);
 /// "2026-11-20T09:00:00", UTC, rounded down to the second: libvirt's passwdValidTo.
@@ -56,7 +57,8 @@ struct DomainFacts {
     std::string channel;
     std::optional<FencingNumber> desk;
     bool channel_open = false; ///< the guest has opened its port
-    Endpoint screen;
+    bool local_screen = false;
+    Endpoint screen; ///< empty for a local screen
 };
 
 /// nullopt: not a desktop of ours.

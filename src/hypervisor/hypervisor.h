@@ -26,6 +26,10 @@ struct DesktopSpec {
     unsigned vcpus = 1;
     std::string screen_password;      ///< at most 8 characters count (RFB 3.8, VNC authentication)
     WallTime screen_password_until{}; ///< no viewer logs in after this
+    /// The screen is a unix socket of this machine's, which root and QEMU's own user alone can
+    /// reach: no port on any network, no password (the two above mean nothing). DesktopInfo::screen
+    /// is empty then.
+    bool local_screen = false;
 };
 
 /// The desk's disk, as seen by the VM: an NBD export over TLS (or, in tests, a plain one).
@@ -88,10 +92,10 @@ class Hypervisor {
     virtual void subscribe(Sink sink) = 0;
 
     /// Makes the throw-away overlay and starts the VM; returns when it executes (not booted: that
-    /// is GuestSaid{Ready}). Idempotent: a desktop of that id that runs with the same session and
-    /// memory is returned as it is; with others, Errc::conflict. Errc::full: no memory or disk
-    /// left; nothing half-made stays behind. Reboots inside the guest end the desktop or start it
-    /// again from a fresh overlay: never keep what was written.
+    /// is GuestSaid{Ready}). Idempotent: a desktop of that id that runs with the same session,
+    /// memory and kind of screen is returned as it is; with others, Errc::conflict. Errc::full: no
+    /// memory or disk left; nothing half-made stays behind. Reboots inside the guest end the
+    /// desktop or start it again from a fresh overlay: never keep what was written.
     virtual Result<DesktopInfo> start(const DesktopSpec& spec) = 0;
 
     /// Ends the VM at once and deletes its overlay; returns when its memory is free again. A
@@ -105,7 +109,8 @@ class Hypervisor {
     /// No disk: success and no event.
     virtual Result<void> detach_disk(const DesktopId& desktop) = 0;
 
-    /// New password and expiry for the screen; viewers that are connected stay.
+    /// New password and expiry for the screen; viewers that are connected stay. A local screen has
+    /// none: success, and nothing is done.
     virtual Result<void> set_screen_password(const DesktopId& desktop, const std::string& password,
                                              WallTime until) = 0;
 

@@ -6,6 +6,7 @@
 #include "hypervisor/libvirt_core.h"
 #include "hypervisor/picture.h"
 #include "hypervisor/program.h"
+#include "hypervisor/screen_folder.h"
 #include "process/child.h"
 
 #include <fmt/format.h>
@@ -206,16 +207,13 @@ Result<DesktopInfo> LibvirtHypervisor::start(const DesktopSpec& spec) {
     if (!there)
         return tl::unexpected(there.error());
     if (const auto facts = *there ? LibvirtCore::facts(there->get()) : std::nullopt) {
-        if (facts->session != spec.session || facts->memory != spec.memory)
-            return fail(Errc::conflict,
-                        fmt::format("desktop {} runs already, for another session or with other "
-                                    "memory ({})",
-                                    spec.id.value, to_string(facts->memory)),
-                        "give the new desktop an id of its own");
+        BATON_TRY(check_same(spec, facts->session, facts->memory, facts->local_screen));
         if (const auto running = info(there->get()))
             return *running;
     }
     BATON_TRY(check_resources(spec));
+    if (spec.local_screen)
+        BATON_TRY(give_screen_folder(core_->files().screens(), qemu_user(connection->get())));
     return create(*connection, spec);
 }
 
@@ -232,6 +230,7 @@ Result<DesktopInfo> LibvirtHypervisor::create(const ConnectionHandle& connection
     plan.channel = files.channel(spec.id);
     plan.nvram = files.nvram(spec.id);
     plan.screen_address = core_->settings().screen_address;
+    plan.screen_socket = files.screen(spec.id);
     plan.network = core_->settings().network;
     plan.kvm = accelerated && accelerated->kvm;
 
@@ -344,8 +343,6 @@ Result<void> LibvirtHypervisor::detach_disk(const DesktopId& desktop) {
 
 Result<void> LibvirtHypervisor::set_screen_password(const DesktopId& desktop,
                                                     const std::string& password, WallTime until) {
-    if (password.empty())
-        return fail(Errc::invalid_argument, "a desktop's screen needs a password");
     const auto turn = core_->turn(desktop);
     const std::scoped_lock one(*turn);
     auto domain = need(desktop);
@@ -354,8 +351,13 @@ Result<void> LibvirtHypervisor::set_screen_password(const DesktopId& desktop,
     char* text = virDomainGetXMLDesc(domain->get(), VIR_DOMAIN_XML_SECURE);
     if (text == nullptr)
         return fail_libvirt("cannot read desktop " + desktop.value);
-    const auto screen = screen_with_password(text, password, until);
+    const std::string live(text);
     free(text);
+    if (const auto facts = facts_from_xml(live); facts && facts->local_screen)
+        return {};
+    if (password.empty())
+        return fail(Errc::invalid_argument, "a desktop's screen needs a password");
+    const auto screen = screen_with_password(live, password, until);
     if (!screen)
         return tl::unexpected(screen.error());
     if (virDomainUpdateDeviceFlags(domain->get(), screen->c_str(), VIR_DOMAIN_AFFECT_LIVE) != 0)

@@ -26,9 +26,10 @@ struct LibvirtSettings {
     /// qemu+unix:///system?socket=/path. Always a libvirtd of this machine.
     std::string uri = "qemu:///system";
 
-    /// Absolute; made if it is not there. Holds overlays/, consoles/, channels/ and the cached
-    /// answer of the probe. Belongs to one adapter at a time: overlays in it that no domain uses
-    /// are deleted when the adapter connects. At most 60 characters (it has sockets below it).
+    /// Absolute; made if it is not there. Holds overlays, consoles, the sockets of guests'
+    /// ports and of local screens, and the cached answer of the probe. Belongs to one adapter at a
+    /// time: overlays in it that no domain uses are deleted when the adapter connects. At most 60
+    /// characters (it has sockets below it).
     std::string state_directory;
 
     /// The most that the overlay of one desktop may take on the host's disk: what it writes to its
@@ -48,6 +49,11 @@ struct LibvirtSettings {
     std::chrono::milliseconds reconnect_first{100};
     std::chrono::milliseconds reconnect_most{5'000};
 };
+
+/// The socket of the local screen of `desktop` (DesktopSpec::local_screen) in that state directory:
+/// a pure function, so that others find it. At most 107 characters, which is what a socket's path
+/// may have, for every directory and id that the adapter accepts.
+std::string screen_socket(const std::string& state_directory, const DesktopId& desktop);
 
 /// Errors: the state directory cannot be made, an ill-formed setting. A libvirtd that does not
 /// answer is no error here: the adapter goes on trying, and says ConnectionChanged.

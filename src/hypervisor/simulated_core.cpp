@@ -17,12 +17,8 @@ constexpr std::int64_t free_on_a_desk = std::int64_t{1} << 30;
 Result<DesktopInfo> SimulatedCore::start(const DesktopSpec& spec) {
     BATON_TRY(check_desktop_spec(spec));
     if (const SimulatedMachine* machine = find(spec.id)) {
-        if (machine->spec.session != spec.session || machine->spec.memory != spec.memory)
-            return fail(Errc::conflict,
-                        fmt::format("desktop {} runs already, for another session or with other "
-                                    "memory ({})",
-                                    spec.id.value, to_string(machine->spec.memory)),
-                        "give the new desktop an id of its own");
+        BATON_TRY(check_same(spec, machine->spec.session, machine->spec.memory,
+                             machine->spec.local_screen));
         return reported(*machine);
     }
     if (in_use_ + spec.memory > settings_.memory)
@@ -45,7 +41,8 @@ Result<DesktopInfo> SimulatedCore::start(const DesktopSpec& spec) {
     machine.info.image = spec.image.id;
     machine.info.memory = spec.memory;
     machine.info.running = true;
-    machine.info.screen = Endpoint{settings_.screen_address, port};
+    if (!spec.local_screen)
+        machine.info.screen = Endpoint{settings_.screen_address, port};
     in_use_ += spec.memory;
     high_water_ = std::max(high_water_, in_use_);
     boot(machine);
@@ -127,11 +124,13 @@ Result<void> SimulatedCore::detach(const DesktopId& desktop) {
 
 Result<void> SimulatedCore::set_password(const DesktopId& desktop, const std::string& password,
                                          WallTime until) {
-    if (password.empty())
-        return fail(Errc::invalid_argument, "a desktop's screen needs a password");
     SimulatedMachine* machine = find(desktop);
     if (machine == nullptr)
         return no_such(desktop);
+    if (machine->spec.local_screen)
+        return {};
+    if (password.empty())
+        return fail(Errc::invalid_argument, "a desktop's screen needs a password");
     machine->spec.screen_password = password;
     machine->spec.screen_password_until = until;
     return {};

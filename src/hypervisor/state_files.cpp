@@ -1,5 +1,7 @@
 #include "hypervisor/state_files.h"
 
+#include "hypervisor/libvirt.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -15,9 +17,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// a unix socket's path has 107 characters; ours is <directory>/ch/<desktop id>
+// a unix socket's path has 107 characters; ours are <directory>/ch/<desktop id> and
+// <directory>/sc/<desktop id>
 constexpr std::size_t longest_directory = 60;
-constexpr std::array folders{"overlays", "consoles", "ch", "nvram"};
+constexpr const char* screen_folder = "sc";
+constexpr std::array folders{"overlays", "consoles", "ch", "nvram", screen_folder};
 
 } // namespace
 
@@ -57,6 +61,18 @@ std::string StateFiles::channel(const DesktopId& desktop) const {
 
 std::string StateFiles::nvram(const DesktopId& desktop) const {
     return fmt::format("{}/nvram/{}", directory_, desktop.value);
+}
+
+std::string StateFiles::screens() const {
+    return fmt::format("{}/{}", directory_, screen_folder);
+}
+
+std::string StateFiles::screen(const DesktopId& desktop) const {
+    return screen_socket(directory_, desktop);
+}
+
+std::string screen_socket(const std::string& state_directory, const DesktopId& desktop) {
+    return fmt::format("{}/{}/{}", state_directory, screen_folder, desktop.value);
 }
 
 std::string StateFiles::console_tail(const DesktopId& desktop, std::size_t bytes) const {

@@ -9,7 +9,8 @@
 #include <string_view>
 
 /// What an adapter keeps on the host's disk: per desktop an overlay, the text of its console, the
-/// socket of its guest's port, and firmware variables. All of it goes when the desktop goes.
+/// sockets of its guest's port and of its screen, and firmware variables. All of it goes when the
+/// desktop goes.
 namespace baton::hypervisor {
 
 class StateFiles {
@@ -27,6 +28,10 @@ class StateFiles {
     [[nodiscard]] std::string console_tail(const DesktopId& desktop, std::size_t bytes) const;
     [[nodiscard]] std::string channel(const DesktopId& desktop) const;
     [[nodiscard]] std::string nvram(const DesktopId& desktop) const;
+    /// The socket of its local screen: screen_socket().
+    [[nodiscard]] std::string screen(const DesktopId& desktop) const;
+    /// Where those are; QEMU's user owns it and nobody else may enter (give_screen_folder).
+    [[nodiscard]] std::string screens() const;
 
     [[nodiscard]] std::string probe() const { return directory_ + "/acceleration.json"; }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <arpa/inet.h>
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -131,6 +132,17 @@ socklen_t numeric_address(const std::string& text, std::uint16_t port, sockaddr_
 }
 
 } // namespace
+
+std::string address_text(const sockaddr& address) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (address.sa_family == AF_INET)
+        ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text.data(),
+                    text.size());
+    else if (address.sa_family == AF_INET6)
+        ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr,
+                    text.data(), text.size());
+    return text.data();
+}
 
 Result<Listening> listen_at(const std::string& address, std::uint16_t port) {
     constexpr std::string_view unix_scheme = "unix:";

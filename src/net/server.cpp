@@ -8,7 +8,6 @@
 #include <boost/asio/strand.hpp>
 #include <spdlog/spdlog.h>
 
-#include <arpa/inet.h>
 #include <future>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,19 +19,6 @@ namespace {
 
 using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol, asio::any_io_executor>;
 using RawSocket = asio::basic_stream_socket<asio::generic::stream_protocol, asio::any_io_executor>;
-
-std::string address_of(const asio::generic::stream_protocol::endpoint& endpoint) {
-    const auto* generic = reinterpret_cast<const sockaddr*>(endpoint.data());
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    if (generic->sa_family == AF_INET) {
-        const auto* v4 = reinterpret_cast<const sockaddr_in*>(generic);
-        ::inet_ntop(AF_INET, &v4->sin_addr, text.data(), text.size());
-    } else if (generic->sa_family == AF_INET6) {
-        const auto* v6 = reinterpret_cast<const sockaddr_in6*>(generic);
-        ::inet_ntop(AF_INET6, &v6->sin6_addr, text.data(), text.size());
-    }
-    return text.data();
-}
 
 /// One listening socket. Handlers hold it (they are destroyed by the core's context, which the
 /// core outlives), so it refers to the core plainly.
@@ -94,7 +80,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
         ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         core_.adopt(
             Stream(Stream::Socket(std::move(socket)), core_.tls ? core_.tls->now() : nullptr),
-            address_of(endpoint));
+            address_text(*static_cast<const sockaddr*>(endpoint.data())));
     }
 
     ServerCore& core_;

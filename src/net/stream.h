@@ -22,7 +22,7 @@
 #include <string>
 #include <utility>
 
-/// Inside net/ alone: one stream type for TCP and unix sockets, with and without TLS, so that
+/// Inside net/ and screenrelay/ alone: one stream type for TCP and unix sockets, with and without TLS, so that
 /// Beast's templates are compiled once each.
 namespace baton::net {
 

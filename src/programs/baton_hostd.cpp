@@ -37,6 +37,11 @@ int main(int argc, char** argv) {
     auto* run = app.add_subcommand("run", "Serve the controller until SIGTERM");
     run->add_option("--config", config, "The configuration")->capture_default_str();
 
+    auto* screens = app.add_subcommand(
+        "screens", "Carry gateways to the screens of this host's desktops until SIGTERM; beside "
+                   "'run', which may be started anew meanwhile");
+    screens->add_option("--config", config, "The configuration")->capture_default_str();
+
     bool monitor_only = false;
     baton::hostd::MonitorOptions monitor;
     auto* alone = app.add_flag("--monitor-only", monitor_only,
@@ -61,7 +66,7 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
         if (monitor_only == !app.get_subcommands().empty())
-            throw CLI::RequiredError("One of join, run and --monitor-only");
+            throw CLI::RequiredError("One of join, run, screens and --monitor-only");
     } catch (const CLI::ParseError& error) {
         const int status = app.exit(error);
         return status == 0 ? 0 : exit_status(Errc::invalid_argument);
@@ -71,6 +76,8 @@ int main(int argc, char** argv) {
             return baton::hostd::monitor_only(monitor);
         if (run->parsed())
             return baton::hostd::run(config);
+        if (screens->parsed())
+            return baton::hostd::screens(config);
         if (!memory.empty()) {
             auto size = baton::parse_mebibytes(memory);
             if (!size)

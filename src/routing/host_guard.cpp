@@ -58,6 +58,15 @@ json::value host_chains(const HostGuard& guard) {
     batch.rule("input", {match("!=", meta("iifname"), "lo"),
                          match("!=", payload("ip", "saddr"), text(to_string(guard.boot_server))),
                          of_screens, reject_tcp()});
+    if (guard.relay != 0) {
+        json::array others{match("!=", meta("iifname"), "lo"),
+                           match("!=", payload("ip", "saddr"), text(to_string(guard.boot_server)))};
+        if (guard.gateways)
+            others.push_back(match("!=", payload("ip", "saddr"), network(*guard.gateways)));
+        others.push_back(is(payload("tcp", "dport"), guard.relay));
+        others.push_back(reject_tcp());
+        batch.rule("input", std::move(others));
+    }
     if (!guard.bridge.empty())
         guard_from_desktops(batch, guard.bridge);
     return batch.take();

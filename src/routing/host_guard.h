@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace baton::routing {
@@ -18,6 +19,10 @@ struct HostGuard {
     Ipv4 boot_server;   ///< alone reaches the screens, besides the host itself
     std::uint16_t first_screen = 5900;
     std::uint16_t last_screen = 6923; ///< 1024 desktops are more than a host holds
+    /// Where gateways reach screens (`baton-hostd screens`), from the boot server, from `gateways`
+    /// and from the host itself alone; 0: nowhere.
+    std::uint16_t relay = 0;
+    std::optional<Ipv4Network> gateways = std::nullopt;
     bool operator==(const HostGuard&) const = default;
 };
 

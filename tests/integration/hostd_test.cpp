@@ -9,8 +9,13 @@
 #include "net/pki.h"
 #include "osimage/library.h"
 #include "process/run.h"
+#include "screenrelay/request.h"
+#include "screenrelay/tickets.h"
+#include "support/hostd_program.h"
+#include "support/screen_gateway.h"
 #include "support/temporary_directory.h"
 
+#include <boost/beast/core/error.hpp>
 #include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,35 +25,27 @@
 #include <array>
 #include <condition_variable>
 #include <cstdlib>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <mutex>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char** environ;
 
 namespace baton::hostlink {
 namespace {
 
+using baton::testing::environment;
+using Program = baton::testing::HostdProgram;
+using baton::testing::GatewayEnd;
 using baton::testing::TemporaryDirectory;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using namespace std::chrono_literals;
 
 constexpr const char* boot_address = "10.99.0.1";
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    if (value == nullptr)
-        throw std::runtime_error(std::string(name) + " is not set: run this test with ctest");
-    return value;
-}
 
 std::string run(std::vector<std::string> words) {
     auto done = process::run_checked({std::move(words)}, "running");
@@ -56,56 +53,6 @@ std::string run(std::vector<std::string> words) {
         throw std::runtime_error(done.error().message());
     return done->out;
 }
-
-/// A baton-hostd, ended with this.
-class Program {
-  public:
-    Program(std::vector<std::string> words, std::string log) : log_(std::move(log)) {
-        words.insert(words.begin(), environment("BATON_HOSTD"));
-        std::vector<char*> raw;
-        for (auto& word : words)
-            raw.push_back(word.data());
-        raw.push_back(nullptr);
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_addopen(&actions, 1, log_.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                                         0600);
-        posix_spawn_file_actions_adddup2(&actions, 1, 2);
-        const int error = ::posix_spawn(&child_, raw[0], &actions, nullptr, raw.data(), environ);
-        posix_spawn_file_actions_destroy(&actions);
-        if (error != 0)
-            throw std::runtime_error("cannot start baton-hostd");
-    }
-
-    ~Program() {
-        if (child_ > 0)
-            end(SIGKILL);
-    }
-
-    Program(const Program&) = delete;
-    Program& operator=(const Program&) = delete;
-
-    /// Its exit status, or 128 + the signal.
-    int end(int signal) {
-        ::kill(child_, signal);
-        return wait();
-    }
-
-    int wait() {
-        int status = 0;
-        ::waitpid(std::exchange(child_, 0), &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    }
-
-    [[nodiscard]] std::string said() const {
-        std::ifstream file(log_);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-
-  private:
-    std::string log_;
-    pid_t child_ = 0;
-};
 
 class Heard : public handoff::FleetEvents {
   public:
@@ -227,6 +174,7 @@ class Hostd : public ::testing::Test {
         order.common_name = fields.text("name");
         order.names = {fields.text("address")};
         order.client = true;
+        order.server = true;
         offered_ = Mebibytes(fields.integer("memory_mib"));
         const auto pem = authority_.sign(fields.text("csr_pem"), order, now_).value();
         certificate_ = net::inspect_certificate(pem)->sha256;
@@ -271,15 +219,17 @@ class Hostd : public ::testing::Test {
         return outcome.get_future().get();
     }
 
-    Result<handoff::Started> start() {
+    Result<handoff::Started> start(const std::string& ticket = {}) {
         handoff::StartOrder order;
         order.desktop = d1_;
         order.session = SessionId("s-1");
         order.person = UserName("kim");
         order.image = image_;
         order.memory = 256_MiB;
-        order.screen_password = "secret";
+        if (ticket.empty())
+            order.screen_password = "secret";
         order.screen_password_until = now_ + 1h;
+        order.screen_ticket = ticket;
         return ask<handoff::Started>([&](auto done) { fleet_->start(host1_, order, done); });
     }
 
@@ -398,6 +348,59 @@ TEST_F(Hostd, RunsARealDesktopThatOutlivesIt) {
     const auto stopped = stop();
     EXPECT_TRUE(stopped) << stopped.error().message();
     EXPECT_TRUE(list()->empty());
+    EXPECT_EQ(host->end(SIGTERM), 0);
+}
+
+TEST_F(Hostd, AScreenThatAGatewayLooksAtOutlivesTheAgent) {
+    const std::string word = "0123456789abcdef0123456789abcdef";
+    ASSERT_EQ(join_host("s3cret")->wait(), 0);
+    auto host = run_host();
+    heard_.wait_up(1);
+    const auto started = start(word);
+    ASSERT_TRUE(started) << started.error().message() << host->said();
+    EXPECT_EQ(started->screen, (Endpoint{boot_address, 5899}));
+    const std::string domain =
+        run({"virsh", "-q", "dumpxml", "--security-info", "baton-" + d1_.value});
+    EXPECT_THAT(domain, HasSubstr("<listen type='socket' socket='" +
+                                  folder_.file("host/vm/sc/" + d1_.value) + "'/>"));
+    EXPECT_THAT(domain, Not(HasSubstr("passwd")));
+    EXPECT_THAT(domain, Not(HasSubstr("listen type='address'")));
+
+    Program screens({"screens", "--config", folder_.file("hostd.toml")},
+                    folder_.file("screens.log"));
+    ASSERT_TRUE(screens.says("listening on 10.99.0.1:5899")) << screens.said();
+    const net::TlsFiles gateway{folder_.file("gw-cert.pem"), folder_.file("gw-key.pem"),
+                                folder_.file("gw-ca.pem")};
+    baton::testing::write_identity(authority_, "gateway/gw1", gateway);
+    auto viewer = GatewayEnd::connect(started->screen, gateway).value();
+    ASSERT_TRUE(viewer.send(screenrelay::to_line({d1_, word})));
+    EXPECT_EQ(viewer.receive_line(), "ok\n");
+    EXPECT_EQ(viewer.receive(12), "RFB 003.008\n");
+
+    EXPECT_EQ(host->end(SIGKILL), 128 + SIGKILL);
+    ASSERT_TRUE(viewer.send("RFB 003.008\n"));
+    EXPECT_EQ(viewer.receive(2), "\x01\x01") << "one security type: None";
+    auto another = GatewayEnd::connect(started->screen, gateway).value();
+    ASSERT_TRUE(another.send(screenrelay::to_line({d1_, word})));
+    EXPECT_EQ(another.receive_line(), "ok\n") << "no agent is needed";
+
+    host = run_host();
+    heard_.wait_up(2);
+    const auto listed = list();
+    ASSERT_TRUE(listed && listed->size() == 1);
+    EXPECT_EQ((*listed)[0].screen, started->screen);
+    EXPECT_EQ(start(word)->screen, started->screen) << "repeated after the crash";
+    ASSERT_TRUE(viewer.send("\x01"));
+    EXPECT_EQ(viewer.receive(4), std::string(4, '\0')) << "the same connection goes on";
+
+    const screenrelay::Tickets tickets(folder_.file("host/screens"));
+    EXPECT_TRUE(tickets.read(d1_));
+    const auto stopped = stop();
+    EXPECT_TRUE(stopped) << stopped.error().message();
+    (void)viewer.receive_to_end();
+    EXPECT_NE(viewer.error(), boost::beast::error::timeout) << "it heard the end";
+    EXPECT_EQ(tickets.read(d1_).error().code, Errc::not_found);
+    EXPECT_EQ(screens.end(SIGTERM), 0);
     EXPECT_EQ(host->end(SIGTERM), 0);
 }
 

@@ -16,9 +16,15 @@ set_tests_properties(hypervisor_libvirt PROPERTIES RUN_SERIAL TRUE FIXTURES_REQU
 
 # The contract's main lines without privileges: qemu:///session
 add_test(NAME hypervisor_contract_session COMMAND "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --session --
-    $<TARGET_FILE:hypervisor_contract> --gtest_filter=*.St*/libvirt:*.ADesk*/libvirt:*.AMachine*/libvirt:*.AnotherAgent*/libvirt)
+    $<TARGET_FILE:hypervisor_contract> --gtest_filter=*.St*/libvirt:*.ADesk*/libvirt:*.AMachine*/libvirt:*.ALocal*/libvirt:*.AnotherAgent*/libvirt)
 set_tests_properties(hypervisor_contract_session PROPERTIES LABELS integration TIMEOUT 300 RUN_SERIAL TRUE
     FIXTURES_REQUIRED tiny_image ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
+
+# Where QEMU is another user than the agent, as on a real host
+add_test(NAME hypervisor_libvirt_user COMMAND "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --qemu-user nobody:nogroup --
+    $<TARGET_FILE:hypervisor_libvirt> --gtest_filter=LocalScreenTest.IsOfTheUserAsWhomQemuRuns)
+set_tests_properties(hypervisor_libvirt_user PROPERTIES LABELS integration TIMEOUT 300 RUN_SERIAL TRUE
+    FIXTURES_REQUIRED tiny_image ENVIRONMENT "BATON_IMAGES=${CMAKE_BINARY_DIR}/images;BATON_QEMU_USER=nobody")
 
 # CPU weights, in control groups of the kernel's
 add_test(NAME hypervisor_contract_cpu_groups COMMAND "${CMAKE_SOURCE_DIR}/lab/with-libvirtd" --cpu-groups --

@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <string>
 
-/// The two things that baton-hostd does.
+/// What baton-hostd does.
 namespace baton::hostd {
 
 struct JoinOptions {
@@ -25,6 +25,11 @@ Result<void> join(const JoinOptions& options);
 
 /// Returns when SIGTERM or SIGINT has come, or with what keeps it from starting.
 Result<void> run(const std::string& config_path);
+
+/// The host's screens for gateways, until SIGTERM or SIGINT has come; needs no agent
+/// (docs/formats/screen-relay.md). Says "listening on ADDRESS:PORT" on standard output once it
+/// does.
+Result<void> screens(const std::string& config_path);
 
 struct MonitorOptions {
     std::string libvirt_uri; ///< empty: $LIBVIRT_DEFAULT_URI, or qemu:///system
@@ -49,6 +54,8 @@ std::string pki_folder(const std::string& state_directory);
 
 /// This machine's physical memory, from /proc/meminfo.
 Result<Mebibytes> physical_memory();
+/// The network in which this machine has that address, "10.99.0.0/24"; "" if it has none.
+std::string network_of(const std::string& address);
 /// This machine's address in the network through which it reaches `host`.
 Result<std::string> address_towards(const std::string& host, std::uint16_t port);
 

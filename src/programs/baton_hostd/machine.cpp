@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <cstdlib>
 #include <fstream>
+#include <ifaddrs.h>
 #include <memory>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -55,6 +57,30 @@ Result<Mebibytes> physical_memory() {
             return Mebibytes(kibibytes / 1024);
     return fail(Errc::unsupported, "/proc/meminfo does not say how much memory this machine has",
                 "give it with --memory, or in hostd.toml");
+}
+
+std::string network_of(const std::string& address) {
+    in_addr wanted{};
+    ifaddrs* found = nullptr;
+    if (::inet_pton(AF_INET, address.c_str(), &wanted) != 1 || ::getifaddrs(&found) != 0)
+        return {};
+    const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owned(found, &::freeifaddrs);
+    for (const ifaddrs* entry = found; entry != nullptr; entry = entry->ifa_next) {
+        if (entry->ifa_addr == nullptr || entry->ifa_netmask == nullptr ||
+            entry->ifa_addr->sa_family != AF_INET)
+            continue;
+        const auto number = [](const sockaddr* socket) {
+            return ntohl(reinterpret_cast<const sockaddr_in*>(socket)->sin_addr.s_addr);
+        };
+        if (number(entry->ifa_addr) != ntohl(wanted.s_addr))
+            continue;
+        const std::uint32_t mask = number(entry->ifa_netmask);
+        const in_addr network{htonl(number(entry->ifa_addr) & mask)};
+        std::array<char, INET_ADDRSTRLEN> text{};
+        ::inet_ntop(AF_INET, &network, text.data(), text.size());
+        return fmt::format("{}/{}", text.data(), std::popcount(mask));
+    }
+    return {};
 }
 
 Result<std::string> address_towards(const std::string& host, std::uint16_t port) {

@@ -6,10 +6,9 @@
 #include "hostlink/images.h"
 #include "hostlink/protocol.h"
 #include "hypervisor/libvirt.h"
-#include "net/http_text.h"
-#include "net/pki.h"
 #include "programs/baton_hostd/commands.h"
 #include "programs/baton_hostd/monitor.h"
+#include "programs/baton_hostd/own.h"
 #include "routing/host_guard.h"
 
 #include <fmt/format.h>
@@ -34,14 +33,6 @@ using hostlink::HostConfig;
 
 constexpr const char* version = "0.1.0";
 
-void set_log_level(const std::string& level) {
-    spdlog::set_level(level == "debug"     ? spdlog::level::debug
-                      : level == "warning" ? spdlog::level::warn
-                      : level == "error"   ? spdlog::level::err
-                                           : spdlog::level::info);
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-}
-
 /// One agent for each state folder; held until the process ends.
 Result<void> lock_state(const std::string& folder) {
     std::error_code error;
@@ -57,37 +48,22 @@ Result<void> lock_state(const std::string& folder) {
     return {};
 }
 
-struct Identity {
-    net::TlsFiles files;
-    HostId host;
-};
-
-Result<Identity> identity(const HostConfig& config) {
-    const auto folder = pki_folder(config.state_directory);
-    Identity own;
-    own.files = {folder + "/client-cert.pem", folder + "/client-key.pem", folder + "/ca-cert.pem"};
-    const auto certificate = net::inspect_certificate_file(own.files.certificate);
-    if (!certificate && certificate.error().code == Errc::not_found)
-        return fail(Errc::not_found,
-                    "this host has not joined a controller: there is no " + own.files.certificate,
-                    "join with: baton-hostd join --token TOKEN (from 'baton host invite NAME')");
-    if (!certificate)
-        return tl::unexpected(certificate.error());
-    const auto left = certificate->not_after - std::chrono::system_clock::now();
-    if (left < std::chrono::seconds(0))
-        return fail(Errc::unauthenticated, own.files.certificate + " has expired",
-                    "check the clock, or join anew with: baton-hostd join --replace");
-    if (left < net::certificate_renewal)
-        spdlog::warn("the certificate of this host ends in {} days: join anew with --replace",
-                     std::chrono::duration_cast<std::chrono::hours>(left).count() / 24);
-    own.host = HostId(certificate->common_name);
-    return own;
-}
-
 std::string libvirt_uri(const HostConfig& config) {
     if (!config.libvirt_uri.empty())
         return config.libvirt_uri;
     return default_libvirt_uri();
+}
+
+/// Whence the relay of screens is reached; nullopt: from the boot server alone.
+std::optional<routing::Ipv4Network> gateways_of(const HostConfig& config) {
+    const std::string text =
+        config.gateways ? config.gateways->text() : network_of(config.screen_address);
+    const auto network = routing::parse_network(text);
+    if (!network)
+        spdlog::warn("gateways other than the boot server's cannot reach the screens: no network "
+                     "here has {}; name theirs as [screens] gateways",
+                     config.screen_address);
+    return network ? std::optional(*network) : std::nullopt;
 }
 
 Result<void> make_network(const std::string& uri, const HostConfig& config) {
@@ -108,6 +84,8 @@ Result<void> make_network(const std::string& uri, const HostConfig& config) {
         guard.bridge = config.network->bridge;
         if (const auto boot_server = routing::parse_ipv4(config.network->gateway); boot_server)
             guard.boot_server = *boot_server;
+        guard.relay = config.relay_port;
+        guard.gateways = gateways_of(config);
         if (auto guarded = routing::guard_host(guard); !guarded)
             return tl::unexpected(guarded.error().in("keeping desktops apart from their host"));
     }
@@ -119,7 +97,7 @@ Result<void> make_network(const std::string& uri, const HostConfig& config) {
 hypervisor::LibvirtSettings libvirt_settings(const HostConfig& config, const std::string& uri) {
     hypervisor::LibvirtSettings settings;
     settings.uri = uri;
-    settings.state_directory = config.state_directory + "/vm";
+    settings.state_directory = vm_folder(config);
     settings.overlay_limit_bytes = config.overlay_limit.bytes();
     settings.screen_address = config.screen_address;
     settings.allow_kvm = config.allow_kvm;
@@ -129,29 +107,6 @@ hypervisor::LibvirtSettings libvirt_settings(const HostConfig& config, const std
     else if (!config.existing_bridge.empty())
         settings.network = {Kind::bridge, config.existing_bridge};
     return settings;
-}
-
-Result<HostConfig> read_config(const std::string& path) {
-    const auto text = net::read_small_file(path);
-    if (!text)
-        return tl::unexpected(text.error());
-    auto config = hostlink::parse_host_config(*text, path);
-    if (!config)
-        return config;
-    if (config->screen_address.empty()) {
-        const auto where = net::parse_where(config->controller_url);
-        const auto own = address_towards(where->host, where->port);
-        if (!own)
-            return tl::unexpected(own.error());
-        config->screen_address = *own;
-    }
-    if (!config->memory) {
-        const auto memory = physical_memory();
-        if (!memory)
-            return tl::unexpected(memory.error());
-        config->memory = *memory;
-    }
-    return config;
 }
 
 /// A call that hangs does not keep the agent from ending: whatever is under way is found by the
@@ -197,6 +152,11 @@ Result<void> serve(const HostConfig& config, const Identity& own,
                       std::move(acceleration),
                       version};
     settings.cpu_shares = config.cpu_shares && config.monitor;
+    settings.screens = {{config.screen_address, config.relay_port},
+                        ticket_folder(config),
+                        [folder = vm_folder(config)](const DesktopId& desktop) {
+                            return hypervisor::screen_socket(folder, desktop);
+                        }};
     const auto on = [](handoff::InOrder& pool) {
         return [&pool](const std::string& key, std::function<void()> work) {
             pool.run(key, std::move(work));

@@ -341,6 +341,34 @@ TEST_P(Contract, TheScreenPasswordCanBeChanged) {
               Errc::invalid_argument);
 }
 
+TEST_P(Contract, ALocalScreenHasNoEndpointAndNoPassword) {
+    DesktopSpec spec = world_->spec("local");
+    spec.local_screen = true;
+    spec.screen_password.clear();
+    const auto started = hypervisor().start(spec);
+    ASSERT_TRUE(started) << started.error().message();
+    EXPECT_EQ(started->screen, Endpoint{});
+    EXPECT_TRUE(hypervisor().start(spec)) << "idempotent";
+    DesktopSpec other = world_->spec("local");
+    EXPECT_EQ(code_of(hypervisor().start(other)), Errc::conflict) << "the other kind of screen";
+    EXPECT_TRUE(hypervisor().set_screen_password(spec.id, "secret", WallTime{}));
+    EXPECT_TRUE(hypervisor().set_screen_password(spec.id, "", WallTime{}));
+    const auto picture = hypervisor().screenshot(spec.id);
+    ASSERT_TRUE(picture) << picture.error().message();
+    EXPECT_EQ(picture->substr(0, 2), "P6");
+    world_->restart_agent();
+    EXPECT_TRUE(world_->wait_until([&] { return hypervisor().list().has_value(); }));
+    EXPECT_EQ(listed(spec.id)->screen, Endpoint{});
+    EXPECT_TRUE(hypervisor().start(spec));
+    EXPECT_TRUE(hypervisor().stop(spec.id));
+    EXPECT_TRUE(world_->left_behind().empty());
+
+    ASSERT_TRUE(hypervisor().start(other));
+    other.local_screen = true;
+    EXPECT_EQ(code_of(hypervisor().start(other)), Errc::conflict);
+    EXPECT_NE(listed(other.id)->screen, Endpoint{});
+}
+
 TEST_P(Contract, TheConsoleIsPrintableAndAsShortAsWanted) {
     const DesktopSpec spec = start_ready("console");
     const auto tail = hypervisor().console_tail(spec.id, 40);

@@ -305,6 +305,24 @@ TEST_F(GuardedHost, OnlyTheBootServerReachesScreensAndNobodyADesktop) {
     EXPECT_FALSE(who_answers("client1", "10.101.1.7", 80));
 }
 
+TEST_F(GuardedHost, TheRelayOfScreensIsForGatewaysAlone) {
+    const EchoServer relay{"host1", "0.0.0.0", 5899, "relay"};
+    HostGuard guard{"baton0", parse_ipv4("10.99.0.1").value()};
+    guard.relay = 5899;
+    ASSERT_TRUE(guard_host(guard, on_host1));
+    EXPECT_EQ(said(who_answers("boot", "10.99.0.11", 5899)), "relay");
+    EXPECT_EQ(said(who_answers("host1", "10.99.0.11", 5899)), "relay");
+    EXPECT_FALSE(who_answers("host2", "10.99.0.11", 5899));
+    guard.gateways = parse_network("10.99.0.0/24").value();
+    ASSERT_TRUE(guard_host(guard, on_host1));
+    EXPECT_EQ(said(who_answers("boot", "10.99.0.11", 5899)), "relay");
+    EXPECT_EQ(said(who_answers("host2", "10.99.0.11", 5899)), "relay") << "a gateway's machine";
+    EXPECT_FALSE(who_answers("client1", "10.99.0.11", 5899));
+    EXPECT_FALSE(who_answers("desktop", "10.99.0.11", 5899)) << "a desktop of its own";
+    EXPECT_FALSE(who_answers("desktop", "10.101.1.1", 5899));
+    EXPECT_FALSE(who_answers("host2", "10.99.0.11", 5901)) << "screens with a port stay closed";
+}
+
 TEST(WithoutRoot, IsSaidInASentence) {
     // the same programs without their privileges
     const auto unprivileged = [](process::Command command) {

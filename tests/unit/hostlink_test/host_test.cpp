@@ -108,6 +108,8 @@ TEST(HostConfig, NeedsOnlyItsController) {
     EXPECT_FALSE(config.memory);
     EXPECT_FALSE(config.network);
     EXPECT_TRUE(config.allow_kvm);
+    EXPECT_EQ(config.relay_port, 5899);
+    EXPECT_FALSE(config.gateways);
 }
 
 TEST(HostConfig, ReadsEverything) {
@@ -124,6 +126,9 @@ uri = "qemu:///session"
 kvm = false
 [images]
 folder = "/srv/images"
+[screens]
+port = 7000
+gateways = "10.96.0.0/24"
 [network]
 subnet = "10.101.1.0/24"
 bridge = "desktops"
@@ -146,6 +151,8 @@ level = "debug"
     EXPECT_EQ(config.network, (DesktopNetwork{"desks", "desktops", *parse_subnet("10.101.1.0/24"),
                                               "10.99.0.1"})); // the controller's own address
     EXPECT_TRUE(config.monitor);
+    EXPECT_EQ(config.relay_port, 7000);
+    EXPECT_EQ(config.gateways, *parse_subnet("10.96.0.0/24"));
     EXPECT_FALSE(config.cpu_shares);
     EXPECT_EQ(config.monitor_interval, std::chrono::milliseconds(500));
     EXPECT_EQ(config.guest_interval, std::chrono::seconds(5));
@@ -179,6 +186,10 @@ TEST(HostConfig, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(wrong(start + "[monitor]\ninterval_ms = 5"), HasSubstr("100 to 60000"));
     EXPECT_THAT(wrong(start + "[monitor]\nmetrics = \"here\""), HasSubstr("127.0.0.1:9178"));
     EXPECT_THAT(wrong(start + "[libvirt]\nkvm = \"no\""), HasSubstr("true or false"));
+    EXPECT_THAT(wrong(start + "[screens]\nport = 0"), HasSubstr("1 to 65535"));
+    EXPECT_THAT(wrong(start + "[screens]\nport = \"5899\""), HasSubstr("1 to 65535"));
+    EXPECT_THAT(wrong(start + "[screens]\nport = 6000"), HasSubstr("desktops' own screens"));
+    EXPECT_THAT(wrong(start + "[screens]\ngateways = \"10.96.0.1/24\""), HasSubstr("line 4"));
     EXPECT_THAT(wrong("top = 1\n" + start), HasSubstr("'top' is not a key"));
 }
 

@@ -46,6 +46,9 @@ std::vector<Call> calls() {
     order.memory = 512_MiB;
     order.screen_password = "s\"ecret";
     order.screen_password_until = WallTime(std::chrono::milliseconds(1'800'000'000'123));
+    handoff::StartOrder local = order;
+    local.screen_password.clear();
+    local.screen_ticket = "0123456789abcdef0123456789abcdef";
     const DeskExport desk{DeskName("kim"),
                           DeskId("1-2-3"),
                           FencingNumber{UINT64_MAX},
@@ -54,6 +57,7 @@ std::vector<Call> calls() {
                           std::int64_t{32} << 30,
                           true};
     return {Start{order},
+            Start{local},
             Attach{DesktopId("d-1"), desk, std::chrono::seconds(30)},
             Release{DesktopId("d-1"), std::chrono::seconds(3), std::chrono::seconds(30)},
             Stop{DesktopId("d-1")},
@@ -138,6 +142,27 @@ TEST(HostLink, IllFormedMessagesNameWhatIsWrong) {
                   .error()
                   .what,
               "stop: the field 'desktop' is missing; it must be a text");
+}
+
+TEST(HostLink, AScreensTicketIsNoneOrWellFormed) {
+    const auto start = [](const std::string& field) {
+        return decode_from_controller(
+            R"({"type":"request","id":1,"method":"start","params":{"desktop":"d-1","session":"s-1",)"
+            R"("person":"kim","image":"tiny-1","memory_mib":512,"screen_password":"",)"
+            R"("screen_password_until":0,"ready_deadline_ms":1)" +
+            field + "}}");
+    };
+    const auto ticket_of = [](const FromController& message) {
+        return std::get<Start>(std::get<Request>(message).call).order.screen_ticket;
+    };
+    const std::string word = "0123456789abcdef0123456789abcdef";
+    EXPECT_EQ(ticket_of(start("").value()), "") << "an older controller says nothing of it";
+    EXPECT_EQ(ticket_of(start(R"(,"screen_ticket":"")").value()), "");
+    EXPECT_EQ(ticket_of(start(R"(,"screen_ticket":")" + word + "\"").value()), word);
+    for (const std::string& bad :
+         {word.substr(1), word + "0", "X" + word.substr(1), "A" + word.substr(1)})
+        EXPECT_FALSE(start(R"(,"screen_ticket":")" + bad + "\"")) << bad;
+    EXPECT_FALSE(start(R"(,"screen_ticket":5)"));
 }
 
 TEST(HostLink, AnAlteredMessageIsReadOrRefusedButNeverMisread) {

@@ -174,6 +174,8 @@ class FakeHypervisor : public hypervisor::Hypervisor {
 
     Result<DesktopInfo> start(const hypervisor::DesktopSpec& spec) override {
         ++starts;
+        if (on_start)
+            on_start(spec);
         if (fail_start)
             return fail(Errc::full, "no memory left");
         auto [it, fresh] = machines.try_emplace(spec.id);
@@ -181,6 +183,8 @@ class FakeHypervisor : public hypervisor::Hypervisor {
             it->second.info =
                 DesktopInfo{spec.id, spec.session, spec.image.id,     spec.memory, true, false,
                             false,   {},           {"10.0.0.2", 5900}};
+            if (spec.local_screen)
+                it->second.info.screen = {};
             if (guest_speaks) {
                 say(spec.id, guest::Hello{1, "1", "tiny-1", "boot", false, 0});
                 if (guest_gets_ready)
@@ -306,6 +310,7 @@ class FakeHypervisor : public hypervisor::Hypervisor {
     int weighings = 0;
     std::vector<guest::ToGuest> told;
     std::string screen_password;
+    std::function<void(const hypervisor::DesktopSpec&)> on_start;
     int starts = 0;
     int stops = 0;
     int torn = 0; ///< disks pulled out while mounted

@@ -1,6 +1,7 @@
 #include "hypervisor/domain_xml.h"
 #include "hypervisor/libvirt_handles.h"
 #include "hypervisor/program.h"
+#include "hypervisor/screen_folder.h"
 #include "hypervisor/state_files.h"
 #include "hypervisor/xml.h"
 #include "support/temporary_directory.h"
@@ -37,7 +38,14 @@ DomainPlan plan() {
     plan.channel = "/state/ch/d-1234abcd";
     plan.nvram = "/state/nvram/d-1234abcd";
     plan.screen_address = "10.99.0.11";
+    plan.screen_socket = "/state/sc/d-1234abcd";
     return plan;
+}
+
+DomainPlan local_plan() {
+    DomainPlan local = plan();
+    local.desktop.local_screen = true;
+    return local;
 }
 
 std::string of(const DomainPlan& spec, const char* path) {
@@ -116,6 +124,18 @@ TEST(DomainXml, TheScreenListensWhereItShouldAndItsPasswordExpires) {
     EXPECT_EQ(valid_to(WallTime{}), "1970-01-01T00:00:00");
 }
 
+TEST(DomainXml, ALocalScreenIsASocketWithoutPortAndPassword) {
+    const DomainPlan spec = local_plan();
+    EXPECT_EQ(of(spec, "/domain/devices/graphics[@type='vnc']/listen[@type='socket']/@socket"),
+              spec.screen_socket);
+    EXPECT_EQ(count(spec, "/domain/devices/graphics"), 1U);
+    EXPECT_EQ(count(spec, "/domain/devices/graphics/listen"), 1U);
+    EXPECT_EQ(count(spec, "//@port | //@autoport | //@passwd | //@passwdValidTo | "
+                          "/domain/devices/graphics//@address"),
+              1U)
+        << "the interface of none and the serial port's number, nothing of the screen";
+}
+
 TEST(DomainXml, LeavesRoomToPlugIn) {
     EXPECT_GE(count(plan(), "/domain/devices/controller[@model='pcie-root-port']"), 3U);
 }
@@ -141,6 +161,12 @@ TEST(DomainXml, WhatIsWrittenIsRecognised) {
     EXPECT_EQ(facts->channel, "/state/ch/d-1234abcd");
     EXPECT_FALSE(facts->channel_open);
     EXPECT_FALSE(facts->desk);
+    EXPECT_FALSE(facts->local_screen);
+    EXPECT_EQ(facts->screen.address, "10.99.0.11");
+    const auto local = facts_from_xml(to_xml(local_plan()));
+    ASSERT_TRUE(local);
+    EXPECT_TRUE(local->local_screen);
+    EXPECT_EQ(local->screen, Endpoint{});
 }
 
 TEST(DomainXml, ForeignDomainsAndNonsenseAreNotOurs) {
@@ -206,6 +232,42 @@ TEST(ScreenXml, OnlyThePasswordChanges) {
     EXPECT_EQ(xml::value(document, "/graphics/listen/@address"), "10.99.0.11");
     EXPECT_EQ(xml::value(document, "/graphics/@autoport"), "yes");
     EXPECT_FALSE(screen_with_password("<domain/>", "new", WallTime{}));
+    const auto local = screen_with_password(to_xml(local_plan()), "new", WallTime{});
+    EXPECT_EQ(local.error().code, Errc::unsupported) << "it would have a password from then on";
+}
+
+TEST(ScreenFolder, IsTheUsersAsWhomLibvirtRunsQemu) {
+    const auto user = [](const std::string& models) {
+        return qemu_user_from_capabilities("<capabilities><host>" + models +
+                                           "</host></capabilities>");
+    };
+    EXPECT_EQ(user("<secmodel><model>apparmor</model><doi>0</doi></secmodel>"
+                   "<secmodel><model>dac</model><doi>0</doi>"
+                   "<baselabel type='kvm'>+64055:+64056</baselabel>"
+                   "<baselabel type='qemu'>+64055:+64056</baselabel></secmodel>"),
+              (QemuUser{64055, 64056}));
+    EXPECT_FALSE(user("<secmodel><model>none</model></secmodel>")) << "qemu:///session";
+    EXPECT_FALSE(user("<secmodel><model>dac</model><baselabel>kim:kim</baselabel></secmodel>"));
+    EXPECT_FALSE(user("<secmodel><model>dac</model><baselabel>+1:</baselabel></secmodel>"));
+    EXPECT_FALSE(qemu_user_from_capabilities("<"));
+}
+
+TEST(ScreenFolder, IsClosedToEverybodyElse) {
+    const testing::TemporaryDirectory folder;
+    const std::string path = folder.file("sc");
+    std::filesystem::create_directory(path);
+    std::filesystem::permissions(path, std::filesystem::perms::all);
+    for (int again = 0; again < 2; ++again) {
+        const auto given = give_screen_folder(path, std::nullopt);
+        ASSERT_TRUE(given) << given.error().message();
+        EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms::owner_all);
+    }
+    std::filesystem::remove(path);
+    EXPECT_TRUE(give_screen_folder(path, std::nullopt)) << "it is made";
+    EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms::owner_all);
+    std::filesystem::remove(path);
+    std::filesystem::create_directory_symlink("/", path);
+    EXPECT_FALSE(give_screen_folder(path, std::nullopt)) << "no way around by a link";
 }
 
 TEST(Overlay, IsMadeOverTheBaseWithoutOpeningItForWriting) {
@@ -262,8 +324,8 @@ TEST(StateFiles, BelongToOneAdapterAndAreSweptByName) {
     const DesktopId alive("d-alive");
     const DesktopId dead("d-dead");
     for (const DesktopId& id : {alive, dead})
-        for (const std::string& path :
-             {files->overlay(id), files->console(id), files->channel(id), files->nvram(id)})
+        for (const std::string& path : {files->overlay(id), files->console(id), files->channel(id),
+                                        files->nvram(id), files->screen(id)})
             std::ofstream(path) << "0123456789";
     EXPECT_EQ(file_tail(files->console(alive), 4), "6789");
     EXPECT_EQ(file_tail(files->console(alive), 400), "0123456789");
@@ -272,7 +334,10 @@ TEST(StateFiles, BelongToOneAdapterAndAreSweptByName) {
     EXPECT_FALSE(std::filesystem::exists(files->overlay(dead)));
     files->remove(alive);
     EXPECT_FALSE(std::filesystem::exists(files->overlay(alive)));
+    EXPECT_TRUE(std::filesystem::is_empty(files->screens()));
     EXPECT_EQ(file_tail(files->console(alive), 4), "");
+    EXPECT_LE(screen_socket(std::string(60, 'x'), DesktopId(std::string(40, 'd'))).size(), 107U);
+    EXPECT_EQ(files->screen(alive), screen_socket(folder.file("s"), alive));
     EXPECT_EQ(StateFiles::open("relative").error().code, Errc::invalid_argument);
     EXPECT_EQ(StateFiles::open("/" + std::string(80, 'x')).error().code, Errc::invalid_argument);
     EXPECT_EQ(StateFiles::open("/proc/nowhere").error().code, Errc::not_found);

@@ -197,6 +197,13 @@ TEST(HostGuardTest, ItsRulesAreOfItsOwnTable) {
         for (const auto& [verb, what] : command.as_object())
             for (const auto& [kind, body] : what.as_object())
                 EXPECT_EQ(body.at("table"), "baton_host") << verb << kind;
+    HostGuard relayed = guard;
+    relayed.relay = 5899;
+    relayed.gateways = parse_network("10.99.0.0/24").value();
+    const auto rules = json::serialize(host_chains(relayed));
+    EXPECT_NE(rules.find("5899"), std::string::npos);
+    EXPECT_NE(rules.find(R"({"prefix":{"addr":"10.99.0.0","len":24}})"), std::string::npos);
+    EXPECT_EQ(json::serialize(ruleset).find("prefix"), std::string::npos);
     EXPECT_FALSE(check_guard({"baton*", parse_ipv4("10.99.0.1").value()}));
     EXPECT_FALSE(check_guard({"baton0", {}}));
     EXPECT_FALSE(check_guard({"baton0", parse_ipv4("10.99.0.1").value(), 6000, 5900}));

@@ -1,0 +1,1 @@
+baton_fuzz(screenrelay ROOM screenrelay SOURCES net/json.cpp)
