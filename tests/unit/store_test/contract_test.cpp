@@ -29,6 +29,7 @@ class StoreContract : public ::testing::TestWithParam<Adapter> {
         Change change;
         change.users = {kim_, lee_};
         change.hosts = {host_};
+        change.gateways = {gateway_};
         ASSERT_TRUE(store_->commit(change));
     }
 
@@ -40,6 +41,8 @@ class StoreContract : public ::testing::TestWithParam<Adapter> {
     const UserRow kim_{UserName("kim"), Role::admin, "$argon2id$...", false,
                        WallTime(std::chrono::milliseconds(5))};
     const UserRow lee_{UserName("lee"), Role::operator_, "", true, {}};
+    const GatewayRow gateway_{GatewayId("gate1"), "10.98.0.1", true, std::string(64, 'b'),
+                              WallTime(std::chrono::milliseconds(5))};
     const HostRow host_{HostId("host1"),
                         "10.0.0.1",
                         4_GiB,
@@ -100,6 +103,7 @@ TEST_P(StoreContract, GivesBackWhatWasWritten) {
     EXPECT_EQ(store_->user(kim_.name).value(), kim_);
     EXPECT_EQ(store_->user(UserName("nobody")).value(), std::nullopt);
     EXPECT_EQ(store_->hosts().value(), std::vector{host_});
+    EXPECT_EQ(store_->gateways().value(), std::vector{gateway_});
     EXPECT_EQ(store_->desks().value(), std::vector{desk_});
     EXPECT_EQ(store_->desk(desk_.name).value(), desk_);
     EXPECT_EQ(store_->desk(DeskName("none")).value(), std::nullopt);
@@ -152,6 +156,7 @@ TEST_P(StoreContract, ReplacesByKeyAndRemoves) {
     next.removed_desks = {desk_.name};
     next.removed_tokens = {"ffee"};
     next.removed_hosts = {host_.id};
+    next.removed_gateways = {gateway_.id};
     ASSERT_TRUE(store_->commit(next));
     EXPECT_TRUE(store_->sessions(false).value().empty());
     EXPECT_EQ(store_->sessions(true).value(), std::vector{session});
@@ -161,6 +166,7 @@ TEST_P(StoreContract, ReplacesByKeyAndRemoves) {
     EXPECT_TRUE(store_->desks().value().empty());
     EXPECT_TRUE(store_->tokens().value().empty());
     EXPECT_TRUE(store_->hosts().value().empty());
+    EXPECT_TRUE(store_->gateways().value().empty());
 }
 
 TEST_P(StoreContract, SessionsComeInTheOrderOfJoining) {
