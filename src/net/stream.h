@@ -59,6 +59,11 @@ class Stream {
     void expires_after(std::chrono::milliseconds time);
     void expires_never();
 
+    void async_connect(const asio::generic::stream_protocol::endpoint& endpoint,
+                       std::function<void(error_code)> done) {
+        impl_->socket.async_connect(endpoint, std::move(done));
+    }
+
     void async_handshake(asio::ssl::stream_base::handshake_type type,
                          std::function<void(error_code)> done);
 
