@@ -36,8 +36,9 @@ class TlsSession {
     /// May take less than it was given.
     Outcome write(std::string_view bytes);
 
-    /// Bytes that the socket has given already wait to be read here.
-    [[nodiscard]] bool holds_bytes() const { return SSL_has_pending(ssl_.get()) == 1; }
+    /// Bytes that are to be had without the socket. (SSL_has_pending() would also count the
+    /// beginning of a record, of which nothing can be had yet.)
+    [[nodiscard]] bool holds_bytes() const { return SSL_pending(ssl_.get()) > 0; }
 
     [[nodiscard]] SSL* ssl() const { return ssl_.get(); }
 
