@@ -7,8 +7,9 @@ namespace baton::gateway {
 using rfb::ClientEvent;
 using rfb::ServerEvent;
 
-Relay::Relay(const rfb::ServerInit& init)
-    : viewer_({init.width, init.height}, init.format),
+Relay::Relay(const rfb::ServerInit& init, Access access)
+    : access_(access),
+      viewer_({init.width, init.height}, init.format),
       reader_(std::in_place, rfb::Size{init.width, init.height}, init.format) {
     splice_.begin_desktop();
     safe_splice_ = splice_;
@@ -25,6 +26,8 @@ Result<void> Relay::from_viewer(std::string_view bytes) {
         if (!event || event->part == ClientEvent::Part::need_more)
             break;
         at += event->bytes.size();
+        if (access_ == Access::view_only && withheld(*event))
+            continue;
         const std::string_view passed = viewer_.pass(*event);
         if (!has_desktop())
             continue;
@@ -35,6 +38,17 @@ Result<void> Relay::from_viewer(std::string_view bytes) {
     viewer_rest_.erase(0, at);
     splice_.set_last_rect(viewer_.asked(rfb::Encoding::last_rect));
     return outcome;
+}
+
+/// Input, or the body of some.
+bool Relay::withheld(const ClientEvent& event) {
+    if (event.message)
+        withholding_ = std::holds_alternative<rfb::KeyEvent>(*event.message) ||
+                       std::holds_alternative<rfb::QemuKey>(*event.message) ||
+                       std::holds_alternative<rfb::PointerEvent>(*event.message) ||
+                       std::holds_alternative<rfb::ClientCutText>(*event.message) ||
+                       std::holds_alternative<rfb::SetDesktopSize>(*event.message);
+    return withholding_;
 }
 
 void Relay::change_format() {
@@ -94,6 +108,7 @@ void Relay::follow(const ServerEvent& event) {
     if (event.ends_message && update_has_picture_) {
         viewer_.update_ended();
         update_has_picture_ = false;
+        ++pictures_;
     }
     if (splice_.may_end_update())
         mark_safe(to_viewer_.size() + gather_.bytes());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/ports.h"
 #include "model/error.h"
 #include "rfb/client_reader.h"
 #include "rfb/security.h"
@@ -9,6 +10,7 @@
 #include "rfb/viewer_state.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,8 +27,9 @@ class Relay {
   public:
     static constexpr std::size_t most_held_bytes = 1024 * 1024;
 
-    /// `init`: what the desktop told, and the viewer was told.
-    explicit Relay(const rfb::ServerInit& init);
+    /// `init`: what the desktop told, and the viewer was told. `access` view_only: what the viewer
+    /// does with keys, pointer, clipboard and size reaches no desktop.
+    explicit Relay(const rfb::ServerInit& init, Access access = Access::full);
 
     /// Errc::corrupt: not RFB; close the connection with the viewer.
     Result<void> from_viewer(std::string_view bytes);
@@ -69,13 +72,19 @@ class Relay {
 
     [[nodiscard]] const rfb::ViewerState& viewer() const { return viewer_; }
 
+    /// How many updates with pixels in them have been passed on whole.
+    [[nodiscard]] std::uint64_t pictures() const { return pictures_; }
+
   private:
     Result<void> walk(std::string_view bytes, std::size_t& used);
     Result<void> walk_events(std::string_view bytes, std::size_t& used);
+    [[nodiscard]] bool withheld(const rfb::ClientEvent& event);
     void change_format();
     void mark_safe(std::size_t bytes);
     void follow(const rfb::ServerEvent& event);
 
+    Access access_;
+    bool withholding_ = false; ///< the body of a message that no desktop hears
     rfb::ViewerState viewer_;
     rfb::ClientReader client_reader_;
     std::string viewer_rest_; ///< the beginning of a message
@@ -94,6 +103,7 @@ class Relay {
     bool picture_waits_ = true; ///< nothing of the desktop's first picture has come yet
     bool stale_ = false;        ///< and it is in a format that the viewer does not expect
     bool update_has_picture_ = false;
+    std::uint64_t pictures_ = 0;
 };
 
 } // namespace baton::gateway

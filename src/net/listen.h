@@ -5,8 +5,7 @@
 #include <string>
 #include <sys/socket.h>
 
-/// Inside net/ and screenrelay/ alone: a bound, listening socket with errors that a person
-/// understands.
+/// For net/ and the rooms that carry streams: a bound, listening socket with errors that a person understands.
 namespace baton::net {
 
 struct Listening {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "net/http.h"
+#include "net/tls_session.h"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -10,7 +11,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/role.hpp>
 
@@ -22,7 +23,8 @@
 #include <string>
 #include <utility>
 
-/// Inside net/ and screenrelay/ alone: one stream type for TCP and unix sockets, with and without TLS, so that
+/// For net/ and for the rooms that carry streams (gateway/, screenrelay/), in .cpp files and their
+/// inner headers alone: one stream type for TCP and unix sockets, with and without TLS, so that
 /// Beast's templates are compiled once each.
 namespace baton::net {
 
@@ -40,6 +42,13 @@ class Stream {
 
     /// `tls` null: plain. Only used here: the stream keeps what it needs of it.
     Stream(Socket&& socket, asio::ssl::context* tls);
+    Stream(Stream&&) noexcept = default;
+    Stream& operator=(Stream&& other) noexcept;
+    ~Stream();
+
+    /// TLS from here on: async_handshake() is next. Only on a plain stream on which nothing is
+    /// pending and of which nothing has been read that is TLS's already.
+    void start_tls(asio::ssl::context& tls);
 
     [[nodiscard]] executor_type get_executor() { return impl_->socket.get_executor(); }
 
@@ -47,14 +56,18 @@ class Stream {
 
     /// The deadline of everything that is begun from now on; passing it closes the socket and
     /// ends operations with beast::error::timeout.
-    void expires_after(std::chrono::milliseconds time) { impl_->socket.expires_after(time); }
+    void expires_after(std::chrono::milliseconds time);
+    void expires_never();
 
-    void expires_never() { impl_->socket.expires_never(); }
+    void async_connect(const asio::generic::stream_protocol::endpoint& endpoint,
+                       std::function<void(error_code)> done) {
+        impl_->socket.async_connect(endpoint, std::move(done));
+    }
 
     void async_handshake(asio::ssl::stream_base::handshake_type type,
                          std::function<void(error_code)> done);
 
-    [[nodiscard]] SSL* ssl() { return impl_->tls ? impl_->tls->native_handle() : nullptr; }
+    [[nodiscard]] SSL* ssl() { return impl_->tls ? impl_->tls->ssl() : nullptr; }
 
     /// The verified certificate of the other end, and `address` as given.
     [[nodiscard]] Peer peer(std::string address);
@@ -65,6 +78,15 @@ class Stream {
     void finish_writing();
     /// Something to read, or the end, is there without anybody having asked (a kept connection).
     [[nodiscard]] bool readable();
+
+    /// Waits without a buffer until read_now() has something to say. As a read: one at a time.
+    void async_wait_readable(std::function<void(error_code)> done);
+    /// What is there, without waiting: asio::error::would_block when that is nothing, eof (or
+    /// ssl::error::stream_truncated) at the end.
+    std::size_t read_now(asio::mutable_buffer into, error_code& error);
+
+    /// For options of sockets.
+    [[nodiscard]] int descriptor() { return impl_->socket.socket().native_handle(); }
 
     template <class Buffers, class Token>
     auto async_read_some(const Buffers& buffers, Token&& token) {
@@ -125,14 +147,32 @@ class Stream {
     void read_some(const Few<asio::mutable_buffer>& buffers, Transferred done);
     void write_some(const Few<asio::const_buffer>& buffers, Transferred done);
 
+    using Clock = std::chrono::steady_clock;
+
     struct Impl {
-        explicit Impl(Socket&& socket_in) : socket(std::move(socket_in)) {}
+        explicit Impl(Socket&& socket_in)
+            : socket(std::move(socket_in)),
+              read_timer(socket.get_executor()),
+              write_timer(socket.get_executor()) {}
+
+        void close();
 
         Socket socket;
-        std::optional<asio::ssl::stream<Socket&>> tls;
+        std::optional<TlsSession> tls;
+        // the socket's own operations have their deadlines from beast, what waits has these
+        Clock::time_point deadline = Clock::time_point::max();
+        asio::steady_timer read_timer;
+        asio::steady_timer write_timer;
     };
 
-    std::unique_ptr<Impl> impl_;
+    using Attempt = std::function<TlsSession::Outcome()>;
+    using Waited = std::function<void(error_code)>;
+    static void wait(const std::shared_ptr<Impl>& impl, asio::socket_base::wait_type what,
+                     asio::steady_timer& timer, Waited done);
+    static void attempt(const std::shared_ptr<Impl>& impl, const Attempt& once,
+                        asio::steady_timer& timer, const Transferred& done);
+
+    std::shared_ptr<Impl> impl_; ///< pending operations hold it; closed with the stream
 };
 
 // What Beast's WebSocket asks of a stream that it does not know.

@@ -71,6 +71,8 @@ Result<HandshakeServer::Progress> HandshakeServer::take_version(std::string_view
     if (!*minor)
         return Progress{};
     minor_ = **minor;
+    if (!closed_because_.empty())
+        return turn_away(closed_because_);
     if (minor_ == 3) {
         if (!offers(Login::vnc) && !offers(Login::none))
             return turn_away("this viewer speaks RFB 3.3, which cannot log in safely");

@@ -33,6 +33,9 @@ class HandshakeServer {
     /// `offered`: best first, at least one. `challenge`: 16 random bytes, for the VNC kinds.
     HandshakeServer(std::vector<Login> offered, const Challenge& challenge);
 
+    /// Whoever comes is told `reason` instead of being offered a login. Before the version is read.
+    void close_to_all(std::string_view reason) { closed_because_ = reason; }
+
     /// Errc::corrupt: not RFB; Errc::unsupported: no common way to log in. Send take_output() also
     /// then: it tells the viewer why.
     Result<Progress> next(std::string_view input);
@@ -91,6 +94,7 @@ class HandshakeServer {
     void put_reason(std::string_view reason);
 
     std::vector<Login> offered_;
+    std::string closed_because_; ///< not empty: nobody is let in
     Challenge challenge_;
     State state_ = State::version;
     int minor_ = 8;

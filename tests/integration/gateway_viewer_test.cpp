@@ -1,9 +1,8 @@
 /// TigerVNC's viewer stays on one connection while the relay changes the real QEMU behind it: what
 /// it shows is each desktop's own screendump, to the last pixel.
 #include "gateway/relay.h"
-#include "process/run.h"
 #include "rfb/handshake_server.h"
-#include "rfb_servers_test/live_screens.h"
+#include "rfb_servers_test/viewers_screen.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -27,13 +26,6 @@ using rfb::HandshakeServer;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-Child start(const std::vector<std::string>& words, const std::vector<std::string>& environment) {
-    auto child = Child::start(words.front(), words, environment);
-    if (!child)
-        throw std::runtime_error(child.error().message());
-    return std::move(*child);
-}
-
 /// A socket of the loopback, and its port.
 std::pair<Descriptor, int> listen_somewhere() {
     Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -47,58 +39,6 @@ std::pair<Descriptor, int> listen_somewhere() {
         throw std::runtime_error("cannot listen on the loopback");
     return {std::move(socket), ntohs(address.sin_port)};
 }
-
-/// A screen for the viewer to be seen on.
-class ViewersScreen {
-  public:
-    ViewersScreen()
-        : xvfb_(start({"/usr/bin/Xvfb", "-displayfd", "1", "-screen", "0", "1000x700x24",
-                       "-nolisten", "tcp", "-noreset"},
-                      {})) {
-        const std::string number = rfb::read_until(xvfb_.output, '\n');
-        display_ = ":" + number.substr(0, number.find('\n'));
-    }
-
-    [[nodiscard]] const std::string& display() const { return display_; }
-
-    /// Rows of 3 bytes per pixel.
-    [[nodiscard]] std::string shot() const {
-        const auto finished = process::run(
-            {{"import", "-display", display_, "-window", "root", "-depth", "8", "rgb:-"}});
-        if (!finished || finished->out.size() != std::size_t{width} * height * 3)
-            throw std::runtime_error("no picture of the viewer's screen could be taken");
-        return finished->out;
-    }
-
-    /// `ppm` (P6) is to be seen somewhere.
-    [[nodiscard]] bool shows(const std::string& ppm) const {
-        unsigned its_width = 0;
-        unsigned its_height = 0;
-        int head = 0;
-        if (std::sscanf(ppm.c_str(), "P6\n%u %u\n255\n%n", &its_width, &its_height, &head) != 2)
-            throw std::runtime_error("that is no PPM");
-        const std::string screen = shot();
-        const std::string_view pixels =
-            std::string_view(ppm).substr(static_cast<std::size_t>(head));
-        const std::size_t row = std::size_t{its_width} * 3;
-        for (std::size_t top = 0; top + its_height <= height; ++top)
-            for (std::size_t left = 0; left + its_width <= width; ++left) {
-                std::size_t same = 0;
-                while (same < its_height && screen.compare(((top + same) * width + left) * 3, row,
-                                                           pixels.substr(same * row, row)) == 0)
-                    ++same;
-                if (same == its_height)
-                    return true;
-            }
-        return false;
-    }
-
-  private:
-    static constexpr std::size_t width = 1000;
-    static constexpr std::size_t height = 700;
-    Child xvfb_;
-    std::string display_;
-};
 
 /// The relay with sockets around it.
 class Site {
@@ -210,15 +150,15 @@ class GatewayViewer : public ::testing::TestWithParam<const char*> {};
 TEST_P(GatewayViewer, StaysOnOneConnectionAndShowsEachDesktop) {
     const rfb::QemuScreen patterns(rfb::Show::patterns);
     const rfb::QemuScreen text(rfb::Show::text);
-    const ViewersScreen screen;
+    const rfb::ViewersScreen screen;
     const testing::TemporaryDirectory home;
     auto [listener, port] = listen_somewhere();
-    const Child viewer =
-        start({"/usr/bin/xtigervncviewer", "-display", screen.display(), "-SecurityTypes=Plain",
-               "-ReconnectOnError=0", "-AlertOnFatalError=0", "-RemoteResize=0",
-               "-MenuKey=", "-AutoSelect=0", "-NoJPEG=1",
-               std::string("-PreferredEncoding=") + GetParam(), fmt::format("127.0.0.1::{}", port)},
-              {"HOME=" + home.path().string(), "VNC_USERNAME=kim", "VNC_PASSWORD=s3cret-7"});
+    const Child viewer = rfb::start_program(
+        {"/usr/bin/xtigervncviewer", "-display", screen.display(), "-SecurityTypes=Plain",
+         "-ReconnectOnError=0", "-AlertOnFatalError=0", "-RemoteResize=0",
+         "-MenuKey=", "-AutoSelect=0", "-NoJPEG=1", std::string("-PreferredEncoding=") + GetParam(),
+         fmt::format("127.0.0.1::{}", port)},
+        {"HOME=" + home.path().string(), "VNC_USERNAME=kim", "VNC_PASSWORD=s3cret-7"});
     pollfd wait{listener.get(), POLLIN, 0};
     ASSERT_EQ(::poll(&wait, 1, 20'000), 1) << "the viewer does not come";
     Site site(Descriptor(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)),
