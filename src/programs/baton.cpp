@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
     baton::cli::add_user(app);
     baton::cli::add_desk(app);
     baton::cli::add_host(app);
+    baton::cli::add_gateway(app);
     baton::cli::add_os(app);
     baton::cli::add_plan(app);
     baton::cli::add_site(app);

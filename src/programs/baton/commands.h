@@ -30,6 +30,7 @@ void add_desk(CLI::App& app);
 void add_graph(CLI::App& app);
 void add_history(CLI::App& app);
 void add_host(CLI::App& app);
+void add_gateway(CLI::App& app);
 void add_login(CLI::App& app); ///< login, logout
 void add_os(CLI::App& app);
 void add_plan(CLI::App& app);

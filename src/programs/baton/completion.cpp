@@ -31,6 +31,10 @@ std::set<std::string> names_for(const std::string& positional, const std::string
         target = "/v1/hosts";
         list = "hosts";
         key = "id";
+    } else if (positional == "GATEWAY") {
+        target = "/v1/gateways";
+        list = "gateways";
+        key = "id";
     } else if (positional == "DESK") {
         target = "/v1/desks";
         list = "desks";

@@ -32,6 +32,8 @@ struct SessionOptions {
     std::string image;
     std::string client;
     std::string desk;
+    std::string route;
+    bool view_only = false;
     bool as_json = false;
     bool no_wait = false;
     bool all = false;
@@ -68,6 +70,12 @@ void print_how_to_connect(const json::object& session) {
     fmt::print("session {} of {} is {}: {} on {}\n", field(session, "id"), field(session, "user"),
                field(session, "phase"), memory_field(session, "desktop.memory_mib"),
                field(session, "desktop.host"));
+    if (field(session, "route.kind") == "gateway") {
+        fmt::print("  connect    as {}, with their password, at a gateway of: baton gateway list\n"
+                   "  viewer     vncviewer -SecurityTypes=X509Plain -X509CA=CA.pem GATEWAY:PORT\n",
+                   field(session, "user"));
+        return;
+    }
     std::string address = field(session, "desktop.screen.address");
     std::string port = field(session, "desktop.screen.port");
     if (field(session, "route.listen_port") != "-") {
@@ -157,6 +165,8 @@ void open(const SessionOptions& options) {
         body["client"] = options.client;
     if (!options.desk.empty())
         body["desk"] = options.desk;
+    if (!options.route.empty())
+        body["route"] = options.route;
     print_session(open_and_wait(remote, body, options), options.as_json);
 }
 
@@ -175,7 +185,8 @@ std::string sessions_table(const json::array& sessions) {
             {field(session, "user"), field(session, "id"), field(session, "phase"),
              memory_field(session, "desktop.memory_mib"), field(session, "desktop.host"),
              field(session, "desktop.id"),
-             port == "-" ? port : fmt::format("{} -> :{}", field(session, "route.client"), port),
+             field(session, "route.kind") == "gateway" ? "gateway"
+             : port == "-" ? port : fmt::format("{} -> :{}", field(session, "route.client"), port),
              doing(session)});
     }
     return table.empty() ? "no session is open\n" : table.text();
@@ -210,6 +221,7 @@ void show(const SessionOptions& options) {
                                                           {"phase", "phase"},
                                                           {"host", "desktop.host"},
                                                           {"desktop", "desktop.id"},
+                                                          {"route", "route.kind"},
                                                           {"client", "route.client"},
                                                           {"route port", "route.listen_port"},
                                                           {"password", "screen_password"},
@@ -241,6 +253,27 @@ void close(const SessionOptions& options) {
     if (!options.no_wait && field(session, "phase") != "closed")
         throw CommandFailed{Error{Errc::timeout, "the session is still being closed",
                                   "it goes on; see it with: baton session list", 0}};
+}
+
+/// A way in for a browser, or for somebody who looks on.
+void share(const SessionOptions& options) {
+    Remote remote(*options.connection);
+    const std::string id = field(remote.get(session_path(options.who)), "id");
+    const json::object answer = remote.post("/v1/sessions/" + escape(id) + "/ticket",
+                                            {{"view_only", options.view_only}});
+    if (options.as_json) {
+        fmt::print("{}", pretty(answer));
+        return;
+    }
+    fmt::print("good once, until {}{}:\n", time_field(answer, "expires"),
+               options.view_only ? ", to look on" : "");
+    const json::array& gateways = answer.at("gateways").as_array();
+    for (const json::value& one : gateways)
+        fmt::print("  wss://{}:{}/v1/screen?ticket={}\n", field(one.get_object(), "address"),
+                   field(one.get_object(), "web_port"), field(answer, "ticket"));
+    if (gateways.empty())
+        fmt::print("  {}\n(no gateway that takes browsers is connected)\n",
+                   field(answer, "ticket"));
 }
 
 void grow(const SessionOptions& options) {
@@ -329,6 +362,10 @@ void add_open(CLI::App* group, const std::shared_ptr<SessionOptions>& options) {
     command->add_option("--image", options->image, "OS image, by id or name (tiny-1, tiny)");
     command->add_option("--client", options->client,
                         "IPv4 address that the screen is to be reached from");
+    command->add_option("--route", options->route,
+                        "gateway: viewers stay connected over a handoff; nat: a port forward for "
+                        "--client (default: the site's)")
+        ->check(CLI::IsMember({"gateway", "nat"}));
     command->add_option("--desk", options->desk, "desk, if not the person's own one");
     command->add_flag("--quiet,-q", options->quiet, "no progress lines");
     add_wait(command, options);
@@ -372,6 +409,15 @@ void add_session(CLI::App& app) {
     add_wait(closed, options);
     add_json(closed, options);
     closed->callback([options] { close(*options); });
+
+    CLI::App* shared = add_command(group, options, "share",
+                                   "A one-time ticket for a browser, or to look on",
+                                   "baton session share kim --view-only");
+    add_who(shared, options);
+    shared->add_flag("--view-only", options->view_only,
+                     "whoever has it sees the screen and cannot act; the person is told");
+    add_json(shared, options);
+    shared->callback([options] { share(*options); });
 
     CLI::App* grown = add_command(group, options, "grow",
                                   "One memory level larger, by a handoff, if there is room",

@@ -203,7 +203,7 @@ Result<void> Site::begin() {
             return needs_->find(user, image);
         };
     }
-    gateways_ = std::make_unique<GatewaySite>(world_->path(), *loop_);
+    gateways_ = std::make_unique<GatewaySite>(world_->path(), world_->fleet(), *loop_);
     engine_ = handoff::Engine::make(*store_, world_->fleet(), world_->desk_server(), *gateways_,
                                     *loop_, config_.engine);
     world_->prepare(*engine_, *store_);

@@ -39,8 +39,8 @@ handoff::Done<api::Admitted> granting(gateway::Done<gateway::Grant> done) {
 
 } // namespace
 
-GatewaySite::GatewaySite(handoff::Path& nat, Loop& loop)
-    : nat_(nat), fleet_(gatelink::GatewayFleet::make(loop, doors())), loop_(loop) {}
+GatewaySite::GatewaySite(handoff::Path& nat, handoff::Fleet& fleet, Loop& loop)
+    : nat_(nat), desktops_(fleet), fleet_(gatelink::GatewayFleet::make(loop, doors())), loop_(loop) {}
 
 void GatewaySite::begin(api::Api& api, handoff::Engine& engine, store::Store& store) {
     api_ = &api;
@@ -88,13 +88,7 @@ std::optional<gateway::Screen> GatewaySite::screen_of(const SessionId& session) 
 void GatewaySite::told(const GatewayId& gateway, const gateway::News& news) {
     std::visit(
         Overloaded{
-            [&](const gateway::ViewerCame& came) {
-                tell("viewer.came", came.session,
-                     fmt::format("a viewer at {} {} through {}", came.client,
-                                 came.access == gateway::Access::view_only ? "looks on"
-                                                                           : "is connected",
-                                 gateway.value));
-            },
+            [&](const gateway::ViewerCame& who) { came(gateway, who); },
             [&](const gateway::ViewerWent& went) {
                 tell("viewer.went", went.session,
                      fmt::format("a viewer has left {}: {}", gateway.value, went.why));
@@ -108,6 +102,18 @@ void GatewaySite::told(const GatewayId& gateway, const gateway::News& news) {
                     fleet_->point(lost.session, *screen, [](const Result<void>&) {});
             }},
         news);
+}
+
+void GatewaySite::came(const GatewayId& gateway, const gateway::ViewerCame& came) {
+    const bool looks_on = came.access == gateway::Access::view_only;
+    tell("viewer.came", came.session,
+         fmt::format("a viewer at {} {} through {}", came.client,
+                     looks_on ? "looks on" : "is connected", gateway.value));
+    const auto view = engine_->session(came.session);
+    if (looks_on && view && view->desktop)
+        desktops_.notify(view->desktop->host, view->desktop->id,
+                         fmt::format("Somebody at {} looks on at your screen.", came.client),
+                         std::chrono::seconds(0), false, [](const Result<void>&) {});
 }
 
 void GatewaySite::tell(std::string kind, const SessionId& session, std::string text,

@@ -17,8 +17,8 @@ namespace baton::controller {
 /// Thread rules: accept() from any thread, everything else on the loop.
 class GatewaySite : public handoff::Path, public api::Gateways {
   public:
-    /// `nat`: the other route. Must outlive this.
-    GatewaySite(handoff::Path& nat, Loop& loop);
+    /// `nat`: the other route; `fleet`: shows people who looks on. Must outlive this.
+    GatewaySite(handoff::Path& nat, handoff::Fleet& fleet, Loop& loop);
 
     /// Before the first accept().
     void begin(api::Api& api, handoff::Engine& engine, store::Store& store);
@@ -42,10 +42,12 @@ class GatewaySite : public handoff::Path, public api::Gateways {
     gatelink::FleetDoors doors();
     [[nodiscard]] std::optional<gateway::Screen> screen_of(const SessionId& session) const;
     void told(const GatewayId& gateway, const gateway::News& news);
+    void came(const GatewayId& gateway, const gateway::ViewerCame& came);
     void tell(std::string kind, const SessionId& session, std::string text,
               const std::string& data_json = "{}");
 
     handoff::Path& nat_;
+    handoff::Fleet& desktops_;
     api::Api* api_ = nullptr;
     handoff::Engine* engine_ = nullptr;
     store::Store* store_ = nullptr;
