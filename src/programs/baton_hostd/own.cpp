@@ -4,6 +4,7 @@
 #include "net/pki.h"
 #include "programs/baton_hostd/commands.h"
 
+#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -13,6 +14,7 @@ namespace baton::hostd {
 using hostlink::HostConfig;
 
 void set_log_level(const std::string& level) {
+    spdlog::set_default_logger(spdlog::stderr_color_mt("baton-hostd"));
     spdlog::set_level(level == "debug"     ? spdlog::level::debug
                       : level == "warning" ? spdlog::level::warn
                       : level == "error"   ? spdlog::level::err

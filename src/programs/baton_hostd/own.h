@@ -29,7 +29,7 @@ std::string vm_folder(const hostlink::HostConfig& config);
 /// Where the agent writes the tickets of screens, and the relay reads them.
 std::string ticket_folder(const hostlink::HostConfig& config);
 
-/// HostConfig::log_level, and how lines look.
+/// HostConfig::log_level, how lines look, and that they go to standard error. Once.
 void set_log_level(const std::string& level);
 
 } // namespace baton::hostd
