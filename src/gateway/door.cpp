@@ -62,14 +62,12 @@ void Door::within(std::chrono::milliseconds time, std::string word) {
     deadline_.expires_after(time);
     deadline_.async_wait([weak = weak_from_this(), word = std::move(word)](error_code error) {
         const auto self = weak.lock();
-        if (self && !error)
+        if (self && !error && !self->gone_)
             self->turn_out(word);
     });
 }
 
 void Door::take(std::string_view bytes) {
-    if (told_)
-        return;
     input_ += bytes;
     if (input_.size() > most_input_bytes) {
         leave();
@@ -82,13 +80,11 @@ void Door::take(std::string_view bytes) {
 void Door::drive() {
     const auto alive = shared_from_this();
     using Step = HandshakeServer::Step;
-    while (!gone_ && !held_ && !told_) {
+    while (!gone_ && !held_) {
         const auto progress = handshake_.next(input_);
         wire_->send(handshake_.take_output());
         if (!progress) {
-            told_ = true;
-            wire_->finish(progress.error().what);
-            leave();
+            end_with(progress.error().what);
             return;
         }
         input_.erase(0, progress->used);
@@ -165,7 +161,7 @@ void Door::ask() {
 }
 
 void Door::answered(Result<Grant> answer) {
-    if (gone_ || told_)
+    if (gone_)
         return;
     if (!answer) {
         refuse(answer.error());
@@ -191,7 +187,7 @@ void Door::open_screen(const Screen& screen) {
 }
 
 void Door::opened(const Result<void>& outcome) {
-    if (gone_ || told_)
+    if (gone_)
         return;
     if (!outcome) {
         if (screen_place_ != grant_->screen) // the switch that was under way may have failed
@@ -210,7 +206,7 @@ void Door::opened(const Result<void>& outcome) {
 }
 
 void Door::redirect(const SessionId& session, const Screen& screen) {
-    if (!grant_ || grant_->session != session || target_ == screen || told_ || gone_)
+    if (!grant_ || grant_->session != session || target_ == screen || gone_)
         return;
     target_ = screen;
     if (held_) // still connecting
@@ -218,7 +214,7 @@ void Door::redirect(const SessionId& session, const Screen& screen) {
 }
 
 void Door::session_closed(const SessionId& session, const std::string& why) {
-    if (grant_ && grant_->session == session && !told_ && !gone_)
+    if (grant_ && grant_->session == session && !gone_)
         say_and_close(why);
 }
 
@@ -253,7 +249,7 @@ void Door::refuse(const Error& why) {
 
 /// Once it has asked: a VNC viewer waits for its login's outcome, a browser for the types of login.
 void Door::say_and_close(std::string_view word) {
-    if (told_ || gone_)
+    if (gone_)
         return;
     const auto alive = shared_from_this();
     within(core_.limits().handshake_time, {});
@@ -269,15 +265,25 @@ void Door::say_and_close(std::string_view word) {
         handshake_.refuse(word);
         wire_->send(handshake_.take_output());
     }
-    told_ = true;
-    wire_->finish(word);
-    leave();
+    end_with(word);
+}
+
+/// What has to be said has been sent. Until that is out it counts as one who is at the door.
+void Door::end_with(std::string_view word) {
+    gone_ = true;
+    deadline_.cancel();
+    if (screen_)
+        std::exchange(screen_, {})->close();
+    wire_->finish(word, [weak = weak_from_this()] {
+        if (const auto self = weak.lock())
+            self->core_.leave_door(self->id_);
+    });
 }
 
 void Door::turn_out(std::string_view why) {
-    if (gone_)
-        return;
-    if (why.empty() || !asked_)
+    if (gone_) // has been told already
+        wire_->close();
+    else if (why.empty() || !asked_)
         leave();
     else
         say_and_close(why);
@@ -295,8 +301,7 @@ void Door::leave() {
     deadline_.cancel();
     if (screen_)
         std::exchange(screen_, {})->close();
-    if (!wire_->closed())
-        wire_->close();
+    wire_->close();
     core_.leave_door(id_);
 }
 

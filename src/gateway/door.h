@@ -39,6 +39,7 @@ class Door : public WireUser, public Stranger, public std::enable_shared_from_th
     void come_in();
     void refuse(const Error& why);
     void say_and_close(std::string_view word);
+    void end_with(std::string_view word);
     void leave();
 
     static constexpr std::size_t most_input_bytes = 8192;
@@ -59,7 +60,6 @@ class Door : public WireUser, public Stranger, public std::enable_shared_from_th
     bool tls_wanted_ = false;
     bool asked_ = false; ///< has shown its proof
     bool held_ = false;  ///< the handshake waits for the Director or for the screen
-    bool told_ = false;  ///< is being turned away
     bool gone_ = false;
 };
 

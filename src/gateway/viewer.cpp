@@ -114,7 +114,9 @@ void Viewer::lost(const Error& why) {
     leave("the viewer's connection has ended: " + why.what);
 }
 
-void Viewer::show(const std::string& /*text*/, std::chrono::milliseconds /*time*/) {}
+void Viewer::show(const std::string& text, std::chrono::milliseconds time) {
+    notice_ = time.count() > 0 ? text : std::string();
+}
 
 void Viewer::leave(const std::string& why) {
     if (left_)

@@ -58,7 +58,7 @@ class Viewer : public WireUser, public ScreenUser, public std::enable_shared_fro
     /// Disconnects it.
     void leave(const std::string& why);
 
-    /// A line over the picture, for so long; zero: taken away.
+    /// What the person is to be told, for so long; zero: taken away. Kept only: nothing draws it.
     void show(const std::string& text, std::chrono::milliseconds time);
 
     void take(std::string_view bytes) override;
@@ -110,6 +110,7 @@ class Viewer : public WireUser, public ScreenUser, public std::enable_shared_fro
     CutDone cutting_; ///< a cut is waited for, or its first picture
     bool cut_waits_ = false;
     bool left_ = false;
+    std::string notice_;
     asio::steady_timer cut_timer_;
     asio::steady_timer retry_timer_;
     std::chrono::milliseconds retry_pause_;

@@ -82,10 +82,13 @@ void Wire::failed(const Error& why) {
         user->lost(why);
 }
 
-void Wire::finish(std::string_view why) {
-    if (closed())
+void Wire::finish(std::string_view why, std::function<void()> done) {
+    if (closed_ && done)
+        done();
+    if (finishing_ || closed_)
         return;
     finishing_ = true;
+    on_closed_ = std::move(done);
     why_ = why;
     user_.reset();
     set_patience(std::chrono::seconds(5));
@@ -118,6 +121,8 @@ void Wire::close() {
     patience_.cancel();
     queue_ = {};
     shut();
+    if (const auto closed = std::exchange(on_closed_, {}))
+        closed();
 }
 
 void StreamWire::start_tls(asio::ssl::context& tls, std::function<void(Result<void>)> done) {

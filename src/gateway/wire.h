@@ -60,9 +60,9 @@ class Wire : public std::enable_shared_from_this<Wire> {
     [[nodiscard]] std::uint64_t sent_total() const { return queued_total_ - unsent(); }
 
     /// Sends what is left (a peer that does not take it has 5 s) and closes; `why` is for a peer
-    /// that can be told. The user hears no more.
-    void finish(std::string_view why);
-    /// At once. The user hears no more.
+    /// that can be told. The user hears no more; `done` is called when it is closed.
+    void finish(std::string_view why, std::function<void()> done = {});
+    /// At once, also while finishing. The user hears no more.
     void close();
 
     [[nodiscard]] bool closed() const { return closed_ || finishing_; }
@@ -101,6 +101,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
     std::string in_flight_;       ///< of which written_ bytes are sent
     std::string queue_;
     std::string why_;
+    std::function<void()> on_closed_;
     std::uint64_t queued_total_ = 0;
     bool reading_ = false;
     bool read_pending_ = false;

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 
 namespace baton::gateway_program {
 
@@ -75,6 +76,16 @@ Result<std::optional<Endpoint>> endpoint(std::string_view option, const std::str
                     fmt::format("{}: '{}' is no address and port", option, text),
                     "write it like 0.0.0.0:5900, or off");
     return Endpoint{text.substr(0, colon), static_cast<std::uint16_t>(port)};
+}
+
+/// Three descriptors for a viewer in the middle of a switch: as many as the machine lets us have.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        spdlog::warn("the limit of open files stays at its default; many viewers need more");
 }
 
 struct Identity {
@@ -138,6 +149,7 @@ Result<void> run(const RunOptions& options) {
     if (!address)
         return tl::unexpected(address.error());
     BATON_TRY(lock_state(options.state_directory));
+    raise_descriptor_limit();
     const auto own = identity(options);
     if (!own)
         return tl::unexpected(own.error());

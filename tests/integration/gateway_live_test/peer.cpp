@@ -139,12 +139,15 @@ bool WebCarrier::receive(std::string& buffer) {
 }
 
 Onlooker::Onlooker(const Site& site, std::uint16_t port, const std::string& user,
+                   const std::string& password)
+    : Onlooker(site.certificates().folder.file("ca-cert.pem"), port, user, password) {}
+
+Onlooker::Onlooker(const std::string& authority, std::uint16_t port, const std::string& user,
                    const std::string& password) {
     auto plain = std::make_unique<PlainCarrier>(port);
     plain_ = plain.get();
     carrier_ = std::move(plain);
-    log_in(site.certificates().folder.file("ca-cert.pem"), rfb::Login::x509_plain,
-           {user, password});
+    log_in(authority, rfb::Login::x509_plain, {user, password});
 }
 
 Onlooker::Onlooker(std::unique_ptr<Carrier> carrier) : carrier_(std::move(carrier)) {

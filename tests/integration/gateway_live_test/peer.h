@@ -100,6 +100,9 @@ class Onlooker {
     /// A VNC viewer. Throws the server's word when it is refused.
     Onlooker(const Site& site, std::uint16_t port, const std::string& user,
              const std::string& password);
+    /// `authority`: of the CA that the gateway's certificate has to come from.
+    Onlooker(const std::string& authority, std::uint16_t port, const std::string& user,
+             const std::string& password);
     /// In a WebSocket.
     explicit Onlooker(std::unique_ptr<Carrier> carrier);
 

@@ -28,12 +28,13 @@ net::TlsFiles Certificates::client() const {
             folder.file("ca-cert.pem")};
 }
 
-Site::Site(const Limits& limits, bool by_relay) {
+Site::Site(const Limits& limits, bool by_relay, std::shared_ptr<const Certificates> certificates)
+    : certificates_(std::move(certificates)) {
     GatewayConfig config;
     config.vnc = Endpoint{"127.0.0.1", 0};
     config.web = Endpoint{"127.0.0.1", 0};
-    config.viewer_tls = certificates_.server();
-    config.relay_tls = certificates_.client();
+    config.viewer_tls = certificates_->server();
+    config.relay_tls = certificates_->client();
     config.limits = limits;
     auto started = by_relay ? Gateway::start(config, director_)
                             : Gateway::start(config, director_, plain_screens());

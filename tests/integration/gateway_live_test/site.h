@@ -27,13 +27,15 @@ struct Certificates {
 
 class Site {
   public:
-    explicit Site(const Limits& limits = {}, bool by_relay = false);
+    explicit Site(
+        const Limits& limits = {}, bool by_relay = false,
+        std::shared_ptr<const Certificates> certificates = std::make_shared<const Certificates>());
 
     [[nodiscard]] Gateway& gateway() { return *gateway_; }
 
     [[nodiscard]] testing::FakeDirector& director() { return director_; }
 
-    [[nodiscard]] const Certificates& certificates() const { return certificates_; }
+    [[nodiscard]] const Certificates& certificates() const { return *certificates_; }
 
     /// Ends it as a program's end would.
     void stop() { gateway_.reset(); }
@@ -46,7 +48,7 @@ class Site {
 
   private:
     testing::FakeDirector director_;
-    Certificates certificates_;
+    std::shared_ptr<const Certificates> certificates_;
     std::unique_ptr<Gateway> gateway_;
 };
 
