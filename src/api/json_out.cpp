@@ -40,92 +40,6 @@ json::value to_json(WallTime time) {
                                    since_epoch % 1000));
 }
 
-std::string_view to_string(store::SessionPhase phase) {
-    switch (phase) {
-    case store::SessionPhase::waiting:
-        return "waiting";
-    case store::SessionPhase::opening:
-        return "opening";
-    case store::SessionPhase::serving:
-        return "serving";
-    case store::SessionPhase::handing_off:
-        return "handing_off";
-    case store::SessionPhase::closing:
-        return "closing";
-    case store::SessionPhase::closed:
-        return "closed";
-    }
-    return "closed";
-}
-
-std::string_view to_string(store::DesktopPhase phase) {
-    switch (phase) {
-    case store::DesktopPhase::planned:
-        return "planned";
-    case store::DesktopPhase::starting:
-        return "starting";
-    case store::DesktopPhase::ready:
-        return "ready";
-    case store::DesktopPhase::stopping:
-        return "stopping";
-    case store::DesktopPhase::gone:
-        return "gone";
-    }
-    return "gone";
-}
-
-std::string_view to_string(store::MoveKind kind) {
-    switch (kind) {
-    case store::MoveKind::open:
-        return "open";
-    case store::MoveKind::handoff:
-        return "handoff";
-    case store::MoveKind::close:
-        return "close";
-    }
-    return "close";
-}
-
-std::string_view to_string(store::MovePhase phase) {
-    switch (phase) {
-    case store::MovePhase::planned:
-        return "planned";
-    case store::MovePhase::preparing:
-        return "preparing";
-    case store::MovePhase::announcing:
-        return "announcing";
-    case store::MovePhase::releasing:
-        return "releasing";
-    case store::MovePhase::leasing:
-        return "leasing";
-    case store::MovePhase::attaching:
-        return "attaching";
-    case store::MovePhase::routing:
-        return "routing";
-    case store::MovePhase::draining:
-        return "draining";
-    case store::MovePhase::returning:
-        return "returning";
-    case store::MovePhase::done:
-        return "done";
-    case store::MovePhase::failed:
-        return "failed";
-    }
-    return "failed";
-}
-
-std::string_view to_string(store::DeskState state) {
-    switch (state) {
-    case store::DeskState::ok:
-        return "ok";
-    case store::DeskState::damaged:
-        return "damaged";
-    case store::DeskState::checked_out:
-        return "checked_out";
-    }
-    return "damaged";
-}
-
 json::object to_json(const store::UserRow& row) {
     return {{"name", row.name.value},
             {"role", to_string(row.role)},
@@ -169,8 +83,8 @@ json::object to_json(const handoff::SessionView& view, const std::string& viewer
             {"created", to_json(row.created)},
             {"desktop", std::move(desktop)},
             {"route", std::move(route)},
-            {"screen_password", text_or_null(row.route == RouteKind::gateway ? std::string()
-                                                                         : row.screen_password)},
+            {"screen_password",
+             text_or_null(row.route == RouteKind::gateway ? std::string() : row.screen_password)},
             {"screen_password_until", to_json(row.screen_password_until)},
             {"move", std::move(move)},
             {"grow_wanted", row.grow_wanted},
