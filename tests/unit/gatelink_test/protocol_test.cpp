@@ -11,7 +11,7 @@ using gateway::ScreenLost;
 using gateway::ViewerCame;
 using gateway::ViewerWent;
 
-const Screen screen{DesktopId("d-1"), {"10.99.0.11", 5899}, "0123456789abcdef0123456789abcdef"};
+const Screen a_screen{DesktopId("d-1"), {"10.99.0.11", 5899}, "0123456789abcdef0123456789abcdef"};
 
 const std::vector<FromGateway>& gateway_messages() {
     static const std::vector<FromGateway> all{
@@ -33,10 +33,10 @@ const std::vector<FromController>& controller_messages() {
     static const std::vector<FromController> all{
         Welcome{1, "0.1.0", true},
         Refused{Error{Errc::forbidden, "not a gateway of this site", "join", 0}},
-        Granted{7, Grant{SessionId("s-1"), UserName("kim"), Access::full, screen, "again"}},
+        Granted{7, Grant{SessionId("s-1"), UserName("kim"), Access::full, a_screen, "again"}},
         Granted{8, tl::unexpected(Error{Errc::unauthenticated, "wrong", "", 0})},
-        Prepare{SessionId("s-1"), screen},
-        Point{9, SessionId("s-1"), screen},
+        Prepare{SessionId("s-1"), a_screen},
+        Point{9, SessionId("s-1"), a_screen},
         Close{SessionId("s-1"), "the session has ended"},
         Show{SessionId("s-1"), "your desk is moving", std::chrono::milliseconds(300)},
         Drain{true}};
@@ -64,9 +64,9 @@ TEST(GateLink, IllFormedMessagesAreRefused) {
                R"({"address":"10.0.0.1","port":1},"ticket":")" +
                ticket + "\"}}";
     };
-    EXPECT_TRUE(decode_from_controller(with_ticket(screen.ticket)));
+    EXPECT_TRUE(decode_from_controller(with_ticket(a_screen.ticket)));
     for (const std::string& ticket :
-         {std::string(), screen.ticket.substr(1), screen.ticket + "0", std::string(32, 'A')})
+         {std::string(), a_screen.ticket.substr(1), a_screen.ticket + "0", std::string(32, 'A')})
         EXPECT_EQ(decode_from_controller(with_ticket(ticket)).error().code, Errc::invalid_argument)
             << ticket;
 }
