@@ -1,1 +1,1 @@
-baton_fuzz(gatelink ROOM gatelink SOURCES net/join_token.cpp net/json.cpp)
+baton_fuzz(gatelink ROOM gatelink SOURCES net/json.cpp net/wire_fields.cpp)
