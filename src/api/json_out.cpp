@@ -1,6 +1,7 @@
 #include "api/json_out.h"
 
 #include "api/routes.h"
+#include "store/names.h"
 
 #include <boost/json/parse.hpp>
 #include <fmt/chrono.h>
@@ -38,92 +39,6 @@ json::value to_json(WallTime time) {
     return json::value(fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
                                    fmt::gmtime(static_cast<std::time_t>(since_epoch / 1000)),
                                    since_epoch % 1000));
-}
-
-std::string_view to_string(store::SessionPhase phase) {
-    switch (phase) {
-    case store::SessionPhase::waiting:
-        return "waiting";
-    case store::SessionPhase::opening:
-        return "opening";
-    case store::SessionPhase::serving:
-        return "serving";
-    case store::SessionPhase::handing_off:
-        return "handing_off";
-    case store::SessionPhase::closing:
-        return "closing";
-    case store::SessionPhase::closed:
-        return "closed";
-    }
-    return "closed";
-}
-
-std::string_view to_string(store::DesktopPhase phase) {
-    switch (phase) {
-    case store::DesktopPhase::planned:
-        return "planned";
-    case store::DesktopPhase::starting:
-        return "starting";
-    case store::DesktopPhase::ready:
-        return "ready";
-    case store::DesktopPhase::stopping:
-        return "stopping";
-    case store::DesktopPhase::gone:
-        return "gone";
-    }
-    return "gone";
-}
-
-std::string_view to_string(store::MoveKind kind) {
-    switch (kind) {
-    case store::MoveKind::open:
-        return "open";
-    case store::MoveKind::handoff:
-        return "handoff";
-    case store::MoveKind::close:
-        return "close";
-    }
-    return "close";
-}
-
-std::string_view to_string(store::MovePhase phase) {
-    switch (phase) {
-    case store::MovePhase::planned:
-        return "planned";
-    case store::MovePhase::preparing:
-        return "preparing";
-    case store::MovePhase::announcing:
-        return "announcing";
-    case store::MovePhase::releasing:
-        return "releasing";
-    case store::MovePhase::leasing:
-        return "leasing";
-    case store::MovePhase::attaching:
-        return "attaching";
-    case store::MovePhase::routing:
-        return "routing";
-    case store::MovePhase::draining:
-        return "draining";
-    case store::MovePhase::returning:
-        return "returning";
-    case store::MovePhase::done:
-        return "done";
-    case store::MovePhase::failed:
-        return "failed";
-    }
-    return "failed";
-}
-
-std::string_view to_string(store::DeskState state) {
-    switch (state) {
-    case store::DeskState::ok:
-        return "ok";
-    case store::DeskState::damaged:
-        return "damaged";
-    case store::DeskState::checked_out:
-        return "checked_out";
-    }
-    return "damaged";
 }
 
 json::object to_json(const store::UserRow& row) {

@@ -26,10 +26,4 @@ boost::json::object to_json(const handoff::HostView& host);
 /// How keeping samples goes; null: nobody does.
 boost::json::value samples_state(const Kept* kept);
 
-std::string_view to_string(store::SessionPhase phase);
-std::string_view to_string(store::DesktopPhase phase);
-std::string_view to_string(store::MoveKind kind);
-std::string_view to_string(store::MovePhase phase);
-std::string_view to_string(store::DeskState state);
-
 } // namespace baton::api
