@@ -26,6 +26,9 @@ def arguments():
                "2 the lab could not be set up; 130 interrupted. Logs: build/lab/logs.")
     parser.add_argument("--stay", action="store_true",
                         help="stay up after the run and say how to connect with a viewer; end with Ctrl-C")
+    parser.add_argument("--route", default="gateway", choices=["gateway", "nat"],
+                        help="how people reach their desktops: through a gateway, which keeps a viewer's connection over a\n"
+                             "handoff, or as in the paper by ports of the boot server (default %(default)s)")
     parser.add_argument("--image", default="tiny", choices=["tiny", "desktop"], help="OS image (default %(default)s)")
     parser.add_argument("--users", type=int, default=17, help="how many people try to join (default %(default)s)")
     parser.add_argument("--hosts", type=int, default=2, help="virtualization servers (default %(default)s, the paper's)")
@@ -87,7 +90,8 @@ def main():
         network.private_run()
         largest = scaled(mib_of(options.largest), options.hosts, 128)
         site = Site(SiteSettings(build=pathlib.Path(options.build), state=state, hosts=options.hosts, clients=2,
-                                 largest_mib=largest, image=options.image, grace_seconds=options.grace))
+                                 largest_mib=largest, image=options.image, grace_seconds=options.grace,
+                                 route=options.route))
         site.up()
         print(f"The site is up after {time.monotonic() - started:.1f} s.\n")
         story = Story(site, options.users)

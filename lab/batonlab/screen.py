@@ -1,4 +1,5 @@
 """Looking at a desktop through the route, as a viewer would: whose desk does the picture show, since when?"""
+import dataclasses
 import json
 import subprocess
 import threading
@@ -8,16 +9,32 @@ from . import network
 from .process import StartFailed
 
 
+@dataclasses.dataclass
+class Access:
+    """Where a person's viewer connects, and with what: a screen's password (nat), or their own at a gateway."""
+    address: str
+    port: int
+    password: str
+    user: str = ""
+    authority: str = ""
+
+    def words(self):
+        """As baton-screen wants it told."""
+        login = ["--user", self.user, "--ca", self.authority] if self.user else []
+        return [f"{self.address}:{self.port}", "--password", self.password, *login]
+
+
 class Watcher:
     """Follows one person's screen with baton-screen, which reconnects by itself and reads the status strip."""
 
-    def __init__(self, program, namespace, address, port, password):
-        command = [str(program), "follow", f"{address}:{port}", "--password", password]
+    def __init__(self, program, namespace, access):
+        command = [str(program), "follow", *access.words()]
         self.popen = subprocess.Popen(network.inside(namespace, command), stdin=subprocess.DEVNULL,
                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.changed = threading.Condition()
         self.frames = []  # {"t_ns", "fence", "memory_mib"}: the first complete frame of each strip
-        self.drops = 0
+        self.drops = 0  # connections that ended under the viewer
+        self.sizes = []  # (width, height): what the screen changed to while the connection stayed
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -29,6 +46,8 @@ class Watcher:
                     self.frames.append(word)
                 elif word["event"] == "dropped":
                     self.drops += 1
+                elif word["event"] == "resized":
+                    self.sizes.append((word["width"], word["height"]))
                 self.changed.notify_all()
         with self.changed:
             self.changed.notify_all()

@@ -11,12 +11,16 @@ import time
 from . import network
 from .baton import Baton
 from .process import Processes, StartFailed, unix_socket_answers, wait_for
-from .screen import Watcher
+from .screen import Access, Watcher
 
 # Short, because sockets live below it and their paths have 107 characters at most.
 SITE = pathlib.Path("/mnt/site")
 API_PORT = 8443
 DESKD_PORT = 8445
+GATEWAY = "gate1"
+GATEWAY_VNC_PORT = 5900
+GATEWAY_WEB_PORT = 8444
+RELAY_PORT = 5899  # baton-hostd's own default
 
 
 @dataclasses.dataclass
@@ -30,6 +34,11 @@ class SiteSettings:
     image: str = "tiny"
     grace_seconds: float = 0
     grow_when_leaving: bool = True
+    route: str = "gateway"  # or "nat", the paper's
+
+    def __post_init__(self):
+        if self.route not in ("gateway", "nat"):
+            raise StartFailed(f"'{self.route}' is no route: choose gateway or nat")
 
 
 def toml(tables):
@@ -50,7 +59,8 @@ class Site:
         self.network = network.Network(settings.hosts, settings.clients)
         self.processes = Processes(settings.state / "logs")
         self.watchers = {}
-        self.screens = {}  # user -> (port, password)
+        self.screens = {}  # user -> Access
+        self.earlier_drops = 0  # of watchers that have ended
         self.sessions_by_user = {}
         self.hosts = []
         self.image_id = settings.image
@@ -66,6 +76,8 @@ class Site:
         for number in range(1, self.settings.hosts + 1):
             self._host(number)
         wait_for("the hosts", self.hosts_connected, 60, self.processes.running)
+        if self.settings.route == "gateway":
+            self._gateway()
 
     def down(self):
         self.stop_watching()
@@ -144,12 +156,40 @@ class Site:
             "exports": {"runtime": "/run/baton/deskd", "address": network.BOOT_HOSTS},
         }))
         self.deskd = self.processes.start("deskd", [str(self.bin / "baton-deskd"), "--config", str(config)], "boot")
-        wait_for("baton-deskd", self._deskd_answers, 20, [self.deskd])
+        wait_for("baton-deskd", lambda: self._answers(network.BOOT_HOSTS, DESKD_PORT), 20, [self.deskd])
 
-    def _deskd_answers(self):
-        done = subprocess.run(network.inside("boot", ["bash", "-c", f"exec 3<>/dev/tcp/{network.BOOT_HOSTS}/{DESKD_PORT}"]),
+    def _answers(self, address, port):
+        done = subprocess.run(network.inside("boot", ["bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]),
                               capture_output=True)
         return done.returncode == 0
+
+    # -- the gateway ----------------------------------------------------------------------------
+
+    def _gateway(self):
+        self.gateway_state = SITE / "gateway"
+        joined = subprocess.run(network.inside("boot", [
+            str(self.bin / "baton-gateway"), "join", "--token", self.invite_gateway(GATEWAY), "--name", GATEWAY,
+            "--address", network.BOOT_CLIENTS, "--state", str(self.gateway_state)]), text=True, capture_output=True)
+        if joined.returncode != 0:
+            raise StartFailed(f"{GATEWAY} could not join: {joined.stderr.strip()}")
+        # people on the machine look at it from outside the lab too: see stay.py
+        self.viewer_authority = self.settings.state / "gateway-ca.pem"
+        self.viewer_authority.write_bytes((self.gateway_state / "pki" / "ca-cert.pem").read_bytes())
+        self.start_gateway()
+
+    def invite_gateway(self, name):
+        """A one-time token for a new gateway."""
+        return self.baton.json("gateway", "invite", name)["token"]
+
+    def start_gateway(self):
+        self.gateway = self.processes.start("gateway", [
+            str(self.bin / "baton-gateway"), "run", "--state", str(self.gateway_state),
+            "--vnc", f"{network.BOOT_CLIENTS}:{GATEWAY_VNC_PORT}",
+            "--web", f"{network.BOOT_CLIENTS}:{GATEWAY_WEB_PORT}"], "boot")
+        wait_for("the gateway", self.gateway_connected, 20, [self.gateway])
+
+    def gateway_connected(self):
+        return any(row["id"] == GATEWAY and row["connected"] for row in self.baton.json("gateway", "list"))
 
     def _host(self, number):
         name = f"host{number}"
@@ -176,6 +216,12 @@ class Site:
             network.host_address(number), "--pki", str(state / "pki"), "--keep-net", "--", "bash", "-c", agent], name)
         self.hosts.append({"name": name, "process": process,
                            "uri": f"qemu+unix:///system?socket={SITE / name}/sock/libvirt-sock"})
+        if self.settings.route == "gateway":
+            relay = self.processes.start(f"screens{number}", [str(self.bin / "baton-hostd"), "screens", "--config",
+                                                              str(config)], name)
+            # said by itself: a probe would be a handshake that fails
+            wait_for(f"the relay of {name}", lambda: "listening on" in relay.tail(), 20, [relay])
+            self.hosts[-1]["relay"] = relay
 
     def hosts_connected(self):
         connected = [row for row in self.baton.json("host", "list") if row["connected"]]
@@ -186,20 +232,29 @@ class Site:
     def add_person(self, name):
         if name in {row["name"] for row in self.baton.json("user", "list")}:
             return
-        self.baton.text("user", "add", name, "--no-password")
+        self.baton.text("user", "add", name, "--password-stdin", stdin=self.password_of(name) + "\n")
         self.baton.text("desk", "create", name, "--owner", name)
+
+    @staticmethod
+    def password_of(name):
+        """With which a person logs in."""
+        return f"{name}-in-the-lab"
+
+    def route_words(self):
+        """How `baton session open` is told the route."""
+        return ["--route", "gateway"] if self.settings.route == "gateway" else ["--client", network.client_address(1)]
 
     def open(self, name, client=1):
         self.add_person(name)
-        session = self.baton.json("session", "open", name, "--quiet", "--image", self.image_id, "--client",
-                                  network.client_address(1))
+        session = self.baton.json("session", "open", name, "--quiet", "--image", self.image_id, *self.route_words())
+        if session["route"]["kind"] != self.settings.route:
+            raise StartFailed(f"the session of {name} is reached by {session['route']}, not by {self.settings.route}")
         self.sessions_by_user[name] = session["id"]
         return session
 
     def close(self, name):
-        watcher = self.watchers.pop(name, None)
-        if watcher:
-            watcher.stop()
+        if name in self.watchers:
+            self.stop_watcher(name)
         self.baton.text("session", "close", self.sessions_by_user.pop(name))
 
     def sessions(self):
@@ -262,21 +317,32 @@ class Site:
 
     # -- screens --------------------------------------------------------------------------------
 
+    def access(self, name, session):
+        """Where the person's viewer connects, and with what."""
+        if self.settings.route == "gateway":
+            return Access(network.BOOT_CLIENTS, GATEWAY_VNC_PORT, self.password_of(name), name, str(self.viewer_authority))
+        return Access(network.BOOT_CLIENTS, session["route"]["listen_port"], session["screen_password"])
+
     def watch(self, name, session):
-        self.watchers[name] = Watcher(self.bin / "baton-screen", "client1", network.BOOT_CLIENTS,
-                                      session["route"]["listen_port"], session["screen_password"])
-        self.screens[name] = (session["route"]["listen_port"], session["screen_password"])
+        self.screens[name] = self.access(name, session)
+        self.watchers[name] = Watcher(self.bin / "baton-screen", "client1", self.screens[name])
         return self.watchers[name]
 
+    def stop_watcher(self, name):
+        watcher = self.watchers.pop(name)
+        watcher.stop()
+        self.earlier_drops += watcher.drops
+
     def stop_watching(self):
-        for watcher in self.watchers.values():
-            watcher.stop()
-        self.watchers.clear()
+        for name in list(self.watchers):
+            self.stop_watcher(name)
+
+    def drops(self):
+        """How often a connection ended under somebody who looked on, as their viewers saw it."""
+        return self.earlier_drops + sum(watcher.drops for watcher in self.watchers.values())
 
     def screen(self, name, *words):
-        port, password = self.screens[name]
-        command = [str(self.bin / "baton-screen"), words[0], f"{network.BOOT_CLIENTS}:{port}", "--password", password,
-                   *words[1:]]
+        command = [str(self.bin / "baton-screen"), words[0], *self.screens[name].words(), *words[1:]]
         return network.run(*network.inside("client1", command))
 
     def type_line(self, name, line):

@@ -1,9 +1,14 @@
-"""`--stay`: the site stays up for a person to try, with screens as unix sockets that a viewer on the machine opens."""
+"""`--stay`: the site stays up for a person to try.
+
+With ports of the boot server (nat) each person's screen is a unix socket that a viewer on the machine opens. A gateway's
+certificate is for its address, so that a viewer goes to it from inside the clients' network.
+"""
 import pathlib
 import shutil
 import signal
 
 from . import network, table3
+from .site import GATEWAY_VNC_PORT
 
 PEOPLE = ("alice", "bob", "kim")
 
@@ -22,23 +27,38 @@ class Guests:
             "socat", f"UNIX-LISTEN:{path},fork,mode=600", f"TCP:{network.BOOT_CLIENTS}:{port}"], "client1")
         return path
 
+    def by_port(self, name, session):
+        path = self.relay(name, session["route"]["listen_port"])
+        return f"vncviewer {path}   (password {session['screen_password']})"
+
+    def by_gateway(self, name, session):
+        return f"user {name}, password {self.site.password_of(name)}"
+
     def welcome(self):
+        gateway = self.site.settings.route == "gateway"
         print("\nThe site stays up. Three people are at work:\n")
         for name in PEOPLE:
             session = self.site.open(name)
-            path = self.relay(name, session["route"]["listen_port"])
             memory = table3.gib(session["desktop"]["memory_mib"])
-            print(f"  {name:<6} {memory:>4} GiB on {session['desktop']['host']}   vncviewer {path}   "
-                  f"(password {session['screen_password']})", flush=True)
+            how = self.by_gateway(name, session) if gateway else self.by_port(name, session)
+            print(f"  {name:<6} {memory:>4} GiB on {session['desktop']['host']}   {how}", flush=True)
         self.site.wait_settled()
+        if gateway:
+            print("\nA viewer for any of them; the person is asked for by name and password, and the viewer stays over every "
+                  "handoff:\n"
+                  f"  lab/enter client1 vncviewer -SecurityTypes=X509Plain -X509CA={self.site.viewer_authority} "
+                  f"{network.BOOT_CLIENTS}::{GATEWAY_VNC_PORT}")
         print("\nFrom another terminal:\n"
               "  lab/enter boot baton session list              who has what\n"
               "  lab/enter boot baton session watch             the same, live\n"
-              "  lab/enter boot baton session open dave --client "
-              f"{network.client_address(1)}   (after: baton user add dave --no-password; baton desk create dave --owner dave)\n"
+              f"  lab/enter boot baton session open dave{self.route_text()}   (after: baton user add dave; "
+              "baton desk create dave --owner dave)\n"
               "  lab/enter boot baton session grow kim          a handoff to a larger desktop\n"
               "  lab/enter host1 virsh list                     the machines behind it\n\n"
               "Ctrl-C ends the lab and everything in it.", flush=True)
+
+    def route_text(self):
+        return "".join(f" {word}" for word in self.site.route_words())
 
     def wait(self):
         while True:

@@ -23,6 +23,9 @@ class Story:
         self.lines = {}  # user -> the lines that their diary must have
         self.leaves = []
         self.problems = []
+        self.switches = []  # what the gateway told of each handoff, {"frame_to_frame_ms", "cut_to_frame_ms"}
+        self.gateway = site.settings.route == "gateway"
+        self.drops = 0  # viewers' connections that ended under them
         self.refused = ""
         self.paper = site.settings.hosts == 2  # Table 3 is about two hosts
 
@@ -40,14 +43,22 @@ class Story:
             self.check_images()
         finally:
             self.site.stop_watching()
+        self.count_drops()
         return self.summary()
+
+    def count_drops(self):
+        """Measured where people are: at each viewer, from its first frame until its session was closed."""
+        self.drops = self.site.drops()
+        if self.gateway and self.drops:
+            self.problems.append(f"{self.drops} times a viewer lost its connection, which a gateway is there to keep")
 
     def heading(self):
         largest = table3.gib(self.site.settings.largest_mib)
         print(f"Table 3 on real virtual machines: {self.site.settings.hosts} hosts of {largest} GiB, image "
               f"'{self.site.image_id}', sizes and free memory in GiB as the hypervisors report them.\n")
+        switch = f" {'cut to frame':>12} {'frame to frame':>14}" if self.gateway else ""
         print(f"{'users':>5}  {'sizes in join order':<30} {'free':>5} {'handoffs':>8}  {'to desktop':>10} "
-              f"{'interruption':>12}  paper")
+              f"{'interruption':>12}{switch}  paper")
 
     def join(self, number):
         name = user_name(number)
@@ -65,11 +76,12 @@ class Story:
         events = self.site.events_after(seen)
         moved = [event for event in events if event["kind"] == "handoff.done"]
         interruptions = [self.interruption(event) for event in moved]
+        switches = self.switches_of(events, moved)
         desktops = self.site.desktops_by_session()  # read from the hypervisors
         sizes = [desktops[row["id"]] for row in self.site.sessions()]
         free = self.site.settings.hosts * self.site.settings.largest_mib - sum(desktops.values())
         row = {"users": number, "sizes_mib": sizes, "free_mib": free, "handoffs": len(moved),
-               "to_desktop_s": to_desktop, "interruption_s": interruptions}
+               "to_desktop_s": to_desktop, "interruption_s": interruptions, "switch_ms": switches}
         verdict = "-"
         if self.paper:
             row["difference"] = table3.compare(number, self.site.settings.largest_mib, sizes, free, len(moved))
@@ -78,8 +90,13 @@ class Story:
                 self.problems.append(f"row {number}: {row['difference']}")
         self.rows.append(row)
         shown = ", ".join(milliseconds(value) for value in interruptions) or "-"
+        switch = ""
+        if self.gateway:
+            cut, frames = (", ".join(f"{one[key]:.0f} ms" for one in switches) or "-"
+                           for key in ("cut_to_frame_ms", "frame_to_frame_ms"))
+            switch = f" {cut:>12} {frames:>14}"
         print(f"{number:>5}  {table3.text(sizes):<30} {table3.gib(free):>5} {len(moved):>8}  "
-              f"{to_desktop:>8.2f} s {shown:>12}  {verdict}", flush=True)
+              f"{to_desktop:>8.2f} s {shown:>12}{switch}  {verdict}", flush=True)
 
         self.write_diary(name)
         for event in moved:
@@ -93,6 +110,23 @@ class Story:
         watcher = self.site.watchers[user]
         shown = watcher.wait_for_fence(data["fence"], 30)
         return shown - data["released_at_ns"] / 1e9
+
+    def switches_of(self, events, moved):
+        """What the gateway told of these handoffs: until the new desktop's first complete picture was sent on, from the
+        moment when the viewer was cut off the old desktop, and from the old desktop's last frame (which it may have drawn
+        long before, with nothing to show). Each must have been switched, and no viewer lost."""
+        if not self.gateway:
+            return []
+        found = []
+        for event in moved:
+            told = [one["data"] for one in events if one["kind"] == "route.switched" and one["subject"] == event["subject"]]
+            if not told:
+                self.problems.append(f"the gateway told of no switch in the handoff of {self.site.user_of(event['subject'])}")
+            if any(switch["lost"] for switch in told):
+                self.problems.append(f"the gateway lost a viewer of {self.site.user_of(event['subject'])}")
+            found += told
+        self.switches += found
+        return found
 
     def refusal(self, number, name, failed, before):
         self.refused = failed.text
@@ -141,9 +175,11 @@ class Story:
             seen = self.site.last_event()
             self.site.close(name)
             self.site.wait_settled()
-            moved = [event for event in self.site.events_after(seen) if event["kind"] == "handoff.done"]
+            events = self.site.events_after(seen)
+            moved = [event for event in events if event["kind"] == "handoff.done"]
             for event in moved:
                 self.interruption(event)
+            self.switches_of(events, moved)
             desktops = self.site.desktops_by_session()
             rows = self.site.sessions()
             sizes = [desktops[row["id"]] for row in rows]
@@ -174,14 +210,25 @@ class Story:
         if interruptions:
             print(f"Handoffs:      {len(interruptions)} while joining; interruption median "
                   f"{milliseconds(statistics.median(interruptions))}, longest {milliseconds(max(interruptions))}")
+        if self.gateway:
+            self.say_switches()
         print(f"To desktop:    median {statistics.median(row['to_desktop_s'] for row in self.rows):.2f} s, longest "
               f"{max(row['to_desktop_s'] for row in self.rows):.2f} s (from `session open` to a frame with the desk)")
         for problem in self.problems:
             print(f"PROBLEM:       {problem}")
         return not self.problems
 
+    def say_switches(self):
+        for name, key in (("Cut to frame", "cut_to_frame_ms"), ("Frame to frame", "frame_to_frame_ms")):
+            times = [switch[key] for switch in self.switches]
+            if times:
+                print(f"{name + ':':<14} {len(times)} switches while joining and leaving, as the gateway tells: median "
+                      f"{statistics.median(times):.0f} ms, longest {max(times):.0f} ms")
+        print(f"Viewers:       {self.drops} lost their connection over all handoffs")
+
     def record(self):
         return json.loads(json.dumps({
-            "image": self.site.image_id, "largest_mib": self.site.settings.largest_mib, "hosts": self.site.settings.hosts,
+            "image": self.site.image_id, "route": self.site.settings.route, "switches": self.switches,
+            "viewers_lost": self.drops, "largest_mib": self.site.settings.largest_mib, "hosts": self.site.settings.hosts,
             "joins": self.rows, "refused": self.refused, "leaves": self.leaves, "desks_intact": self.intact,
             "os_image_untouched": self.untouched, "problems": self.problems}))

@@ -1,6 +1,7 @@
 #include "api/json_out.h"
 
 #include "api/routes.h"
+#include "store/names.h"
 
 #include <boost/json/parse.hpp>
 #include <fmt/chrono.h>

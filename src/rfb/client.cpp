@@ -24,6 +24,10 @@ Client::Client(AnswerChallenge answer)
     : answer_(std::move(answer)),
       handshake_(answer_ ? std::vector{Login::vnc, Login::none} : std::vector{Login::none}) {}
 
+Client::Client(ServerInit init) : handshake_({}) {
+    begin(std::move(init));
+}
+
 std::string Client::take_output() {
     return std::exchange(out_, {});
 }
@@ -63,16 +67,16 @@ Result<bool> Client::shake_hands(std::string_view rest) {
         handshake_.answer(answer_(handshake_.challenge()));
         return true;
     case HandshakeClient::Step::done:
-        begin();
+        begin(handshake_.server_init());
         return true;
     default:
         return true;
     }
 }
 
-void Client::begin() {
-    const ServerInit& init = handshake_.server_init();
-    reader_.emplace(Size{init.width, init.height}, PixelFormat{});
+void Client::begin(ServerInit init) {
+    init_ = std::move(init);
+    reader_.emplace(Size{init_.width, init_.height}, PixelFormat{});
     resize(reader_->size());
     write(out_, SetPixelFormat{});
     write_encodings(out_, {Encoding::raw, Encoding::desktop_size, Encoding::last_rect});

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-/// A small viewer: security None and VNC authentication, raw rectangles. Pure: bytes in, bytes and
+/// A small viewer: security None and VNC authentication (others outside), raw rectangles. Pure: bytes in, bytes and
 /// pixels out.
 namespace baton::rfb {
 
@@ -35,6 +35,9 @@ class Client {
     /// Without `answer`, a server that wants a password is refused with Errc::unauthenticated.
     explicit Client(AnswerChallenge answer = {});
 
+    /// The handshake was made outside, by a HandshakeClient: what is fed comes after it.
+    explicit Client(ServerInit init);
+
     /// Errc::unauthenticated: the password was refused; Errc::unsupported: the server offers
     /// nothing that we speak; Errc::corrupt: not RFB, or a length, rectangle or encoding that
     /// cannot be. After an error the connection is of no use.
@@ -56,12 +59,12 @@ class Client {
 
     [[nodiscard]] const Picture& picture() const { return picture_; }
 
-    [[nodiscard]] const std::string& name() const { return handshake_.server_init().name; }
+    [[nodiscard]] const std::string& name() const { return init_.name; }
 
   private:
     Result<void> advance();
     Result<bool> shake_hands(std::string_view rest);
-    void begin();
+    void begin(ServerInit init);
     Result<bool> read(std::string_view rest);
     Result<void> begin_rectangle();
     void draw(std::string_view bytes);
@@ -72,6 +75,7 @@ class Client {
 
     AnswerChallenge answer_;
     HandshakeClient handshake_;
+    ServerInit init_;
     std::optional<ServerReader> reader_;
     bool failed_ = false;
     std::string in_;

@@ -4,30 +4,23 @@
 #include "model/error.h"
 #include "net/vnc_password.h"
 #include "rfb/client.h"
+#include "rfb/handshake_client.h"
+#include "screen_line.h"
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
-#include <fcntl.h>
 #include <fstream>
 #include <iostream>
 #include <memory>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <optional>
 #include <poll.h>
 #include <string>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include <utility>
 
 namespace baton {
@@ -48,73 +41,49 @@ rfb::Challenge answer(const std::string& password, const rfb::Challenge& challen
     return *result;
 }
 
+struct Options {
+    std::string address;
+    std::string password;
+    std::string user; ///< not empty: a gateway's login, with `password` and the CA in `authority`
+    std::string authority;
+    std::string out;
+    std::string text;
+    int timeout_s = 30;
+};
+
 /// One connection to a screen, with deadlines on everything.
 class Connection {
   public:
-    explicit Connection(const std::string& password)
-        : client_([password](const rfb::Challenge& challenge) {
-              return answer(password, challenge);
-          }) {}
+    explicit Connection(const Options& options) : options_(options) {}
 
-    ~Connection() {
-        if (fd_ >= 0)
-            ::close(fd_);
-    }
-
-    Connection(const Connection&) = delete;
-    Connection& operator=(const Connection&) = delete;
-
-    Result<void> open(const std::string& address, milliseconds deadline) {
-        BATON_TRY(start(address));
-        pollfd wait{fd_, POLLOUT, 0};
-        if (::poll(&wait, 1, static_cast<int>(deadline.count())) != 1)
-            return fail(Errc::timeout, "no answer from " + address);
-        int status = 0;
-        socklen_t length = sizeof status;
-        ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &status, &length);
-        if (status != 0)
-            return fail_errno(status, "cannot connect to " + address);
-        return {};
+    Result<void> open(milliseconds deadline) {
+        BATON_TRY(line_.open(options_.address, deadline));
+        if (options_.user.empty())
+            client_.emplace([password = options_.password](const rfb::Challenge& challenge) {
+                return answer(password, challenge);
+            });
+        else
+            BATON_TRY(log_in());
+        return flush();
     }
 
     /// Reads what comes within `deadline`: true if anything came.
     Result<bool> pump(milliseconds deadline) {
         BATON_TRY(flush());
-        pollfd wait{fd_, POLLIN, 0};
-        const int ready = ::poll(&wait, 1, static_cast<int>(deadline.count()));
-        if (ready == 0)
-            return false;
-        const ssize_t got = ::recv(fd_, buffer_.data(), buffer_.size(), 0);
-        if (got == 0)
-            return fail(Errc::unavailable, "the screen closed the connection");
-        if (got < 0)
-            return fail_errno(errno, "reading from the screen");
-        BATON_TRY(client_.feed({buffer_.data(), static_cast<std::size_t>(got)}));
+        const auto got = line_.receive(buffer_.data(), buffer_.size(), deadline);
+        if (!got)
+            return tl::unexpected(got.error());
+        BATON_TRY(client_->feed({buffer_.data(), *got}));
         BATON_TRY(flush());
-        return true;
+        return *got > 0;
     }
 
-    Result<void> flush() {
-        pending_ += client_.take_output();
-        while (!pending_.empty()) {
-            const ssize_t sent = ::send(fd_, pending_.data(), pending_.size(), MSG_NOSIGNAL);
-            if (sent < 0 && errno == EAGAIN) {
-                pollfd wait{fd_, POLLOUT, 0};
-                if (::poll(&wait, 1, 5000) != 1)
-                    return fail(Errc::timeout, "the screen takes no input");
-                continue;
-            }
-            if (sent < 0)
-                return fail_errno(errno, "writing to the screen");
-            pending_.erase(0, static_cast<std::size_t>(sent));
-        }
-        return {};
-    }
+    Result<void> flush() { return line_.send(client_->take_output()); }
 
-    rfb::Client& client() { return client_; }
+    rfb::Client& client() { return *client_; }
 
     std::optional<guest::StripState> strip() const {
-        const rfb::Picture& picture = client_.picture();
+        const rfb::Picture& picture = client_->picture();
         if (picture.width < guest::strip::width || picture.height < guest::strip::cell_height)
             return std::nullopt;
         return guest::read_strip([&](int x, int y) {
@@ -126,55 +95,42 @@ class Connection {
     }
 
   private:
-    Result<void> start(const std::string& address) {
-        if (address.find('/') != std::string::npos) {
-            sockaddr_un local{};
-            local.sun_family = AF_UNIX;
-            if (address.size() >= sizeof local.sun_path)
-                return fail(Errc::invalid_argument, "the path is too long: " + address);
-            std::copy(address.begin(), address.end(), local.sun_path);
-            return connect(AF_UNIX, reinterpret_cast<const sockaddr*>(&local), sizeof local,
-                           address);
+    /// VeNCrypt's X509Plain, the way into a gateway.
+    Result<void> log_in() {
+        using Step = rfb::HandshakeClient::Step;
+        rfb::HandshakeClient handshake({rfb::Login::x509_plain});
+        std::string come;
+        for (;;) {
+            const auto progress = handshake.next(come);
+            if (!progress)
+                return tl::unexpected(progress.error());
+            come.erase(0, progress->used);
+            if (progress->step == Step::give_credentials)
+                handshake.give({options_.user, options_.password});
+            BATON_TRY(line_.send(handshake.take_output()));
+            if (progress->step == Step::start_tls)
+                BATON_TRY(line_.start_tls(options_.authority, login_deadline));
+            if (progress->step == Step::done)
+                break;
+            if (progress->step != Step::need_more)
+                continue;
+            const auto got = line_.receive(buffer_.data(), buffer_.size(), login_deadline);
+            if (!got)
+                return tl::unexpected(got.error());
+            if (*got == 0)
+                return fail(Errc::timeout, "no answer to the login at " + options_.address);
+            come.append(buffer_.data(), *got);
         }
-        const auto colon = address.rfind(':');
-        sockaddr_in remote{};
-        remote.sin_family = AF_INET;
-        const std::string host = address.substr(0, colon);
-        int port = 0;
-        if (colon == std::string::npos ||
-            !CLI::detail::lexical_cast(address.substr(colon + 1), port) || port < 1 ||
-            port > 65535 || ::inet_pton(AF_INET, host.c_str(), &remote.sin_addr) != 1)
-            return fail(Errc::invalid_argument, "'" + address + "' is no screen",
-                        "write ADDRESS:PORT, or the path of a unix socket");
-        remote.sin_port = htons(static_cast<std::uint16_t>(port));
-        return connect(AF_INET, reinterpret_cast<const sockaddr*>(&remote), sizeof remote, address);
+        client_.emplace(handshake.server_init());
+        return client_->feed(come);
     }
 
-    Result<void> connect(int family, const sockaddr* to, socklen_t length,
-                         const std::string& address) {
-        fd_ = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (fd_ < 0)
-            return fail_errno(errno, "cannot make a socket");
-        const int on = 1;
-        if (family == AF_INET)
-            ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (::connect(fd_, to, length) != 0 && errno != EINPROGRESS)
-            return fail_errno(errno, "cannot connect to " + address);
-        return {};
-    }
+    static constexpr milliseconds login_deadline{20'000};
 
-    int fd_ = -1;
-    rfb::Client client_;
-    std::string pending_;
+    const Options& options_;
+    tools::ScreenLine line_;
+    std::optional<rfb::Client> client_;
     std::array<char, 256 * 1024> buffer_{};
-};
-
-struct Options {
-    std::string address;
-    std::string password;
-    std::string out;
-    std::string text;
-    int timeout_s = 30;
 };
 
 void say(boost::json::object word) {
@@ -185,8 +141,8 @@ void say(boost::json::object word) {
 /// Runs until `finished` on one connection that has shown a complete picture.
 Result<std::unique_ptr<Connection>> look(const Options& options) {
     const auto end = Clock::now() + std::chrono::seconds(options.timeout_s);
-    auto connection = std::make_unique<Connection>(options.password);
-    BATON_TRY(connection->open(options.address, std::chrono::seconds(options.timeout_s)));
+    auto connection = std::make_unique<Connection>(options);
+    BATON_TRY(connection->open(std::chrono::seconds(options.timeout_s)));
     while (connection->client().complete_frames() == 0) {
         const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
         if (left.count() <= 0)
@@ -217,14 +173,26 @@ Result<void> shot(const Options& options) {
     return {};
 }
 
-/// Says every change of what the status strip shows; comes back by itself after every drop.
+using Size = std::pair<std::uint16_t, std::uint16_t>;
+
+Size size_of(Connection& connection) {
+    const rfb::Picture& picture = connection.client().picture();
+    return {picture.width, picture.height};
+}
+
+/// Says every change of what the status strip shows, and of the screen's size while one connection
+/// lasts; comes back by itself after every drop.
 Result<void> follow(const Options& options) {
+    // not a wait for a state: bounds how often a screen that is away is tried; a gateway bounds how
+    // often people may log in
+    const int pause_ms = options.user.empty() ? 5 : 250;
     std::optional<guest::StripState> shown;
     std::string last_trouble;
     for (;;) {
-        auto connection = std::make_unique<Connection>(options.password);
+        auto connection = std::make_unique<Connection>(options);
         std::uint64_t frames = 0;
-        auto going = connection->open(options.address, milliseconds(1000));
+        Size size;
+        auto going = connection->open(milliseconds(1000));
         bool told = false;
         while (going) {
             auto pumped = connection->pump(milliseconds(1000));
@@ -237,6 +205,14 @@ Result<void> follow(const Options& options) {
                 told = true;
                 last_trouble.clear();
                 say({{"event", "connected"}, {"t_ns", at}});
+            }
+            if (const Size now = size_of(*connection); now != size) {
+                if (size != Size{})
+                    say({{"event", "resized"},
+                         {"t_ns", at},
+                         {"width", now.first},
+                         {"height", now.second}});
+                size = now;
             }
             if (connection->client().complete_frames() == frames)
                 continue;
@@ -258,8 +234,7 @@ Result<void> follow(const Options& options) {
                  {"t_ns", now_ns()},
                  {"why", going.error().what}});
         }
-        // not a wait for a state: bounds how often a screen that is away is tried
-        ::poll(nullptr, 0, 5);
+        ::poll(nullptr, 0, pause_ms);
     }
 }
 
@@ -348,7 +323,13 @@ int main(int argc, char** argv) {
     const auto common = [&](CLI::App* command) {
         command->add_option("address", options.address, "ADDRESS:PORT, or a unix socket's path")
             ->required();
-        command->add_option("--password", options.password, "VNC password");
+        command->add_option("--password", options.password, "VNC password, or that of --user");
+        auto* user = command->add_option("--user", options.user,
+                                         "log in at a gateway by this name (X509Plain over TLS)");
+        auto* authority = command->add_option("--ca", options.authority,
+                                              "with --user: the CA of the gateway's certificate");
+        user->needs(authority);
+        authority->needs(user);
         command->add_option("--timeout", options.timeout_s, "seconds")->check(CLI::Range(1, 600));
         return command;
     };

@@ -72,6 +72,16 @@ TEST(RfbClient, ShakesHandsAndShowsACompletePicture) {
     EXPECT_EQ(client.picture().ppm().substr(0, 11), "P6\n4 3\n255\n");
 }
 
+TEST(RfbClient, GoesOnAfterAHandshakeThatWasMadeOutside) {
+    Client client(ServerInit{4, 3, PixelFormat{}, "screen"});
+    EXPECT_TRUE(client.ready());
+    EXPECT_EQ(client.name(), "screen");
+    EXPECT_EQ(client.take_output().size(), 20U + 16 + 10) << "no handshake, but what follows one";
+    ASSERT_TRUE(client.feed(update({rectangle(0, 0, 4, 3, '\x11')})));
+    EXPECT_EQ(client.complete_frames(), 1U);
+    EXPECT_EQ(client.picture().at(3, 2), 0x111111U);
+}
+
 TEST(RfbClient, AsksForEverythingAgainWhenTheSizeChanges) {
     Client client;
     ASSERT_TRUE(client.feed(open_handshake() + update({rectangle(0, 0, 4, 3, '\x11')})));
