@@ -4,7 +4,8 @@
 
 #include <string>
 
-/// For net/ and the rooms that carry streams: a bound, listening socket with errors that a person understands.
+/// For net/ and the rooms that carry streams: a bound, listening socket with errors that a person
+/// understands.
 namespace baton::net {
 
 struct Listening {
