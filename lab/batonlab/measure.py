@@ -1,6 +1,6 @@
 """Measurements on a whole site: what a person waits for. Run by bench/run through lab/in-namespaces.
 
-    python3 -m batonlab.measure interruption --image desktop --rounds 5
+    python3 -m batonlab.measure interruption --image desktop --rounds 5 --route gateway
     python3 -m batonlab.measure newcomer --image tiny --rounds 3
 
 Prints one JSON object with the raw seconds of each kind of run, taken in turns.
@@ -29,6 +29,10 @@ def open_and_watch(site, name):
     return seconds
 
 
+def phases(data):
+    return {key: round(value, 1) for key, value in data.items() if key.endswith("_ms") and value is not None}
+
+
 def handoff(site, name):
     """Moves the session to the other host by a handoff; returns the interruption in seconds."""
     row = next(row for row in site.sessions() if row["user"] == name)
@@ -37,10 +41,16 @@ def handoff(site, name):
     site.baton.text("host", "drain", source, "--timeout", "180")
     site.baton.text("host", "undrain", source)
     site.wait_settled()
-    done = next(event for event in site.events_after(seen) if event["kind"] == "handoff.done")
-    shown = site.watchers[name].wait_for_fence(done["data"]["fence"], 60)
-    figures = {key: round(value) for key, value in done["data"].items() if key.endswith("_ms") and value is not None}
-    print(f"handoff: {shown - done['data']['released_at_ns'] / 1e9:.3f} s to the frame; {figures}", flush=True)
+    events = site.events_after(seen)
+    done = next(event for event in events if event["kind"] == "handoff.done")
+    watcher = site.watchers[name]
+    shown = watcher.wait_for_fence(done["data"]["fence"], 60)
+    print(f"handoff: {shown - done['data']['released_at_ns'] / 1e9:.3f} s to the frame; {phases(done['data'])}", flush=True)
+    for event in events:
+        if event["kind"] == "route.switched":
+            print(f"         the gateway's switch: {phases(event['data'])}", flush=True)
+    if site.settings.route == "gateway" and watcher.drops:
+        raise RuntimeError("the viewer lost its connection in a handoff, which a gateway is there to keep")
     return shown - done["data"]["released_at_ns"] / 1e9
 
 
@@ -49,8 +59,10 @@ def cold_boot(site, name):
     started = time.monotonic()
     site.close(name)
     session = site.open(name)
+    opened = time.monotonic()
     shown = site.watch(name, session).wait_for_desk(180)
     site.wait_settled()
+    print(f"cold boot: {shown - started:.3f} s to the frame; {opened - started:.3f} s until the session was open", flush=True)
     return shown - started
 
 
@@ -89,6 +101,7 @@ def main():
     parser.add_argument("what", choices=["interruption", "newcomer"])
     parser.add_argument("--image", default="tiny")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--route", default="nat", choices=["gateway", "nat"])
     parser.add_argument("--build", default=str(REPOSITORY / "build"))
     options = parser.parse_args()
     state = pathlib.Path(os.environ["BATON_LAB_STATE"])
@@ -97,13 +110,13 @@ def main():
     network.private_run()
     out, sys.stdout = sys.stdout, sys.stderr  # progress is not the result
     site = Site(SiteSettings(build=pathlib.Path(options.build), state=state, image=options.image,
-                             grow_when_leaving=False))
+                             grow_when_leaving=False, route=options.route))
     try:
         site.up()
         result = {"interruption": interruption, "newcomer": newcomer}[options.what](site, options.rounds)
     finally:
         site.down()
-    print(json.dumps({"image": site.image_id, **result}), file=out)
+    print(json.dumps({"image": site.image_id, "route": options.route, **result}), file=out)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ class Viewer:
             f"xvfb-{name}", ["Xvfb", self.display, "-screen", "0", "1400x900x24", "-nolisten", "tcp"], "client1")
         wait_for("Xvfb", lambda: pathlib.Path(f"/tmp/.X11-unix/X{self.display[1:]}").exists(), 20, [self.server])
         self.process = site.processes.start(
-            f"viewer-{name}", ["xtigervncviewer", "-geometry", "1280x800+0+0", "-MenuKey", "none", *options], "client1",
+            # a full screen has the keyboard, also where no window manager would give it to a window
+            f"viewer-{name}", ["xtigervncviewer", "-FullScreen=1", "-RemoteResize=0", "-MenuKey=", *options], "client1",
             env={"DISPLAY": self.display, "HOME": "/tmp", **(env or {})})
 
     def picture(self, name):
@@ -120,7 +121,6 @@ class Viewer:
 
     def type_line(self, line):
         """On this viewer's own keyboard. Slowly: a guest under emulation drops what overruns its keyboard's queue."""
-        self.xdotool("mousemove", "400", "400")  # no window manager is there: the pointer has the keyboard
         self.xdotool("type", "--delay", "60", line)
         self.picture(f"{self.name}-typed")
         self.xdotool("key", "Return")
