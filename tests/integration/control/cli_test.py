@@ -241,7 +241,7 @@ class Cli(unittest.TestCase):
         self.assertIn("session", offers("baton "))
         self.assertNotIn("complete", offers("baton "))
         self.assertEqual(offers("baton se"), ["session"])
-        self.assertEqual(offers("baton session sh"), ["show"])
+        self.assertEqual(offers("baton session sh"), ["share", "show"])
         self.assertIn("--client", offers("baton session open --"))
         self.assertIn("tabby", offers("baton session close "))
         self.assertIn("host1", offers("baton host show h"))
