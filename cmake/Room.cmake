@@ -2,6 +2,10 @@
 # rooms it links are those of its row in src/arrows.txt, so that a room without an arrow cannot even be linked.
 # PLUMBING: it waits for others (processes, sockets, disks) rather than computes; what -O2 adds to -Og there is half of
 # its compile time and nothing else.
+set(BATON_OPTIMIZATION_plumbing $<$<CONFIG:RelWithDebInfo>:-Og>)
+# programs, parsing of arguments and wiring: a third of a full build's time is not worth a millisecond there
+set(BATON_OPTIMIZATION_program $<IF:$<CONFIG:Debug>,-O0,-Og>)
+
 file(STRINGS "${CMAKE_SOURCE_DIR}/src/arrows.txt" BATON_ARROWS REGEX "^[a-z]+:")
 set_property(DIRECTORY "${CMAKE_SOURCE_DIR}" APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/arrows.txt")
 
@@ -38,7 +42,8 @@ function(baton_room name)
     if(sources)
         target_link_libraries(baton_${name} PRIVATE baton_warnings)
         if(ROOM_PLUMBING)
-            target_compile_options(baton_${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-Og>)
+            target_compile_options(baton_${name} PRIVATE ${BATON_OPTIMIZATION_plumbing})
+            baton_precompiled(baton_${name} plumbing)
         endif()
     endif()
 endfunction()
@@ -57,7 +62,7 @@ function(baton_program name)
         target_link_libraries(${name} PRIVATE baton_${room})
     endforeach()
     target_link_libraries(${name} PRIVATE ${PROGRAM_LIBRARIES} baton_warnings)
-    # parsing of arguments and wiring: a third of a full build's time is not worth a millisecond here
-    target_compile_options(${name} PRIVATE $<IF:$<CONFIG:Debug>,-O0,-Og>)
+    target_compile_options(${name} PRIVATE ${BATON_OPTIMIZATION_program})
+    baton_precompiled(${name} program)
     install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()

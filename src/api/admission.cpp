@@ -25,8 +25,7 @@ Error wrong_ticket() {
 std::string Admission::keep(const SessionId& session, bool view_only, std::chrono::seconds life) {
     forget_old();
     std::string secret = random_token();
-    tickets_[sha256_hex(secret)] = {session, view_only,
-                                    context_.services.clock.monotonic() + life};
+    tickets_[sha256_hex(secret)] = {session, view_only, context_.services.clock.monotonic() + life};
     return secret;
 }
 

@@ -191,15 +191,14 @@ void AccountRoutes::set_own(const CallPtr& call, const UserName& name, const std
         return call->answer(Error{Errc::invalid_argument, "the field 'old_password' is missing",
                                   "give the present password too", 0});
     context_.by_name.failed(name.value, now);
-    verify_password(
-        context_, context_.accounts.get(name)->password_hash, *old,
-           [this, call, name, fresh, change](bool right) {
-               if (!right)
-                   return call->answer(
-                       Error{Errc::unauthenticated, "the present password is wrong", "", 0});
-               context_.by_name.succeeded(name.value);
-               hash(call, fresh, change);
-           });
+    verify_password(context_, context_.accounts.get(name)->password_hash, *old,
+                    [this, call, name, fresh, change](bool right) {
+                        if (!right)
+                            return call->answer(Error{Errc::unauthenticated,
+                                                      "the present password is wrong", "", 0});
+                        context_.by_name.succeeded(name.value);
+                        hash(call, fresh, change);
+                    });
 }
 
 void AccountRoutes::set_disabled(const CallPtr& call, bool disabled) {

@@ -53,8 +53,8 @@ Result<std::vector<store::GatewayRow>> GatewayRoutes::all() const {
     if (!rows)
         return rows;
     for (const store::TokenRow& token : context_.accounts.invitations(invitation)) {
-        if (std::ranges::any_of(
-                *rows, [&](const auto& row) { return row.id.value == token.subject; }))
+        if (std::ranges::any_of(*rows,
+                                [&](const auto& row) { return row.id.value == token.subject; }))
             continue;
         store::GatewayRow invited;
         invited.id = GatewayId(token.subject);
@@ -159,9 +159,8 @@ void GatewayRoutes::invite(const CallPtr& call) {
             Error{Errc::already_exists,
                   fmt::format("a gateway '{}' has joined and is connected", name.value),
                   "choose another name, or remove that gateway first", 0});
-    auto secret = context_.accounts.invite(invitation, name.value,
-                                           context_.settings.invitation_life,
-                                           call->caller.user.value);
+    auto secret = context_.accounts.invite(
+        invitation, name.value, context_.settings.invitation_life, call->caller.user.value);
     if (!secret)
         return call->answer(secret.error());
     context_.events_grew();
@@ -248,9 +247,9 @@ void GatewayRoutes::set_draining(const CallPtr& call, bool draining) {
     if (!row)
         return call->answer(row.error());
     if (row->certificate_sha256.empty())
-        return call->answer(
-            Error{Errc::not_found, fmt::format("the gateway '{}' has not joined yet", row->id.value),
-                  "", 0});
+        return call->answer(Error{Errc::not_found,
+                                  fmt::format("the gateway '{}' has not joined yet", row->id.value),
+                                  "", 0});
     row->draining = draining;
     store::Change change;
     change.gateways.push_back(*row);
@@ -298,9 +297,9 @@ void GatewayRoutes::ticket(const CallPtr& call) {
                   fmt::format("there is no open session '{}'", call->parameters[0].substr(0, 64)),
                   "see them with: baton session list", 0});
     if (view->row.route != RouteKind::gateway)
-        return call->answer(
-            Error{Errc::refused, "this session is reached by a port forward, not by a gateway",
-                  "open it with --route gateway", 0});
+        return call->answer(Error{Errc::refused,
+                                  "this session is reached by a port forward, not by a gateway",
+                                  "open it with --route gateway", 0});
     const bool own = view->row.user == call->caller.user;
     const bool only_looks = view_only.value_or(false);
     // an operator looks on; only the person acts

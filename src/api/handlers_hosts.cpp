@@ -147,9 +147,8 @@ void HostRoutes::invite(const CallPtr& call) {
             Error{Errc::already_exists,
                   fmt::format("a host '{}' has joined and is connected", name.value),
                   "choose another name, or remove that host first", 0});
-    auto secret =
-        context_.accounts.invite(invitation, name.value, context_.settings.invitation_life,
-                                 call->caller.user.value);
+    auto secret = context_.accounts.invite(
+        invitation, name.value, context_.settings.invitation_life, call->caller.user.value);
     if (!secret)
         return call->answer(secret.error());
     context_.events_grew();

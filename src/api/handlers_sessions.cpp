@@ -120,8 +120,7 @@ Result<void> SessionRoutes::choose_route(handoff::OpenRequest& request,
     }
     const auto kind = store::from_name<RouteKind>(*wanted);
     if (!kind)
-        return fail(Errc::invalid_argument,
-                    fmt::format("'{}' is no route", wanted->substr(0, 16)),
+        return fail(Errc::invalid_argument, fmt::format("'{}' is no route", wanted->substr(0, 16)),
                     "choose gateway or nat");
     request.route = *kind;
     return {};

@@ -84,8 +84,8 @@ json::object to_json(const handoff::SessionView& view, const std::string& viewer
             {"created", to_json(row.created)},
             {"desktop", std::move(desktop)},
             {"route", std::move(route)},
-            {"screen_password", text_or_null(row.route == RouteKind::gateway ? std::string()
-                                                                         : row.screen_password)},
+            {"screen_password",
+             text_or_null(row.route == RouteKind::gateway ? std::string() : row.screen_password)},
             {"screen_password_until", to_json(row.screen_password_until)},
             {"move", std::move(move)},
             {"grow_wanted", row.grow_wanted},

@@ -3,6 +3,7 @@
 #include "api/kept.h"
 #include "handoff/engine.h"
 #include "osimage/manifest.h"
+#include "store/names.h"
 #include "store/store.h"
 
 #include <boost/json/value.hpp>
@@ -11,8 +12,9 @@
 /// row of the store becomes words on the wire.
 namespace baton::api {
 
-/// RFC 3339 in UTC with milliseconds; null for the epoch ("never").
+/// null for none.
 boost::json::value text_or_null(const std::string& text);
+/// RFC 3339 in UTC with milliseconds; null for the epoch ("never").
 boost::json::value to_json(WallTime time);
 
 boost::json::object to_json(const store::UserRow& row);

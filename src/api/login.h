@@ -22,8 +22,8 @@ void verify_password(Context& context, std::string hash, std::string password,
 
 /// `address`: where they come from. Errc::unauthenticated: name or password is wrong, or the login
 /// is disabled; busy: not looked at, for `wait` more (0: too many logins side by side).
-void check_login(Context& context, const UserName& name, std::string password,
-                 const std::string& address,
-                 std::function<void(const Result<void>& right, std::chrono::nanoseconds wait)> then);
+void check_login(
+    Context& context, const UserName& name, std::string password, const std::string& address,
+    std::function<void(const Result<void>& right, std::chrono::nanoseconds wait)> then);
 
 } // namespace baton::api

@@ -102,21 +102,19 @@ class Linked : public LinkDirector, public std::enable_shared_from_this<Linked> 
         auto message = decode_from_controller(text);
         if (!message)
             return give_up(turn, message.error().in("the controller said something ill-formed"));
-        std::visit(Overloaded{[&](const Welcome& welcome) { welcomed(turn, welcome); },
-                              [&](const Refused& refused) { give_up(turn, refused.error); },
-                              [&](Granted& granted) { this->granted(granted); },
-                              [&](const Prepare& prepare) {
-                                  switchboard_->prepare(prepare.session, prepare.screen);
-                              },
-                              [&](const Point& point) { this->point(turn, point); },
-                              [&](const Close& close) {
-                                  switchboard_->close(close.session, close.why);
-                              },
-                              [&](const Show& show) {
-                                  switchboard_->show(show.session, show.text, show.time);
-                              },
-                              [&](const Drain& drain) { switchboard_->drain(drain.draining); }},
-                   *message);
+        std::visit(
+            Overloaded{
+                [&](const Welcome& welcome) { welcomed(turn, welcome); },
+                [&](const Refused& refused) { give_up(turn, refused.error); },
+                [&](Granted& granted) { this->granted(granted); },
+                [&](const Prepare& prepare) {
+                    switchboard_->prepare(prepare.session, prepare.screen);
+                },
+                [&](const Point& point) { this->point(turn, point); },
+                [&](const Close& close) { switchboard_->close(close.session, close.why); },
+                [&](const Show& show) { switchboard_->show(show.session, show.text, show.time); },
+                [&](const Drain& drain) { switchboard_->drain(drain.draining); }},
+            *message);
     }
 
     void welcomed(std::uint64_t turn, const Welcome& welcome) {

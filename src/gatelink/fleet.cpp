@@ -21,10 +21,12 @@ struct Link {
     bool closed = false;
     handoff::Clock::TimerId hello_timer = 0;
     std::uint64_t last_id = 0;
+
     struct Pending {
         handoff::Done<Switched> outcome;
         handoff::Clock::TimerId timer = 0;
     };
+
     std::map<std::uint64_t, Pending> pending;
     std::map<gateway::ViewerId, gateway::ViewerCame> viewers;
 };
@@ -173,16 +175,14 @@ class Links : public GatewayFleet {
             return welcome(link, std::move(*hello));
         if (!link->facts)
             return drop(link, "its first words were no hello");
-        std::visit(Overloaded{[](const Hello&) {},
-                              [&](const Login& login) {
-                                  doors_.login(login, granting(link, login.id));
-                              },
-                              [&](const Redeem& redeem) {
-                                  doors_.redeem(redeem, granting(link, redeem.id));
-                              },
-                              [&](const Told& told) { take(*link, told.news); },
-                              [&](const Pointed& pointed) { pointed_there(*link, pointed); }},
-                   *message);
+        std::visit(
+            Overloaded{
+                [](const Hello&) {},
+                [&](const Login& login) { doors_.login(login, granting(link, login.id)); },
+                [&](const Redeem& redeem) { doors_.redeem(redeem, granting(link, redeem.id)); },
+                [&](const Told& told) { take(*link, told.news); },
+                [&](const Pointed& pointed) { pointed_there(*link, pointed); }},
+            *message);
     }
 
     /// The answer to a login, on whatever thread it comes.

@@ -152,31 +152,30 @@ std::vector<Carried> carried_field(Fields& fields) {
 }
 
 json::object to_json(const News& news) {
-    return std::visit(
-        Overloaded{[](const ViewerCame& came) {
-                       auto object = message("viewer_came");
-                       object["viewer"] = came.viewer;
-                       object["session"] = came.session.value;
-                       object["client"] = came.client;
-                       object["access"] = word_of(came.access);
-                       object["browser"] = came.browser;
-                       return object;
-                   },
-                   [](const ViewerWent& went) {
-                       auto object = message("viewer_went");
-                       object["viewer"] = went.viewer;
-                       object["session"] = went.session.value;
-                       object["why"] = went.why;
-                       return object;
-                   },
-                   [](const ScreenLost& lost) {
-                       auto object = message("screen_lost");
-                       object["session"] = lost.session.value;
-                       object["desktop"] = lost.desktop.value;
-                       object["why"] = lost.why;
-                       return object;
-                   }},
-        news);
+    return std::visit(Overloaded{[](const ViewerCame& came) {
+                                     auto object = message("viewer_came");
+                                     object["viewer"] = came.viewer;
+                                     object["session"] = came.session.value;
+                                     object["client"] = came.client;
+                                     object["access"] = word_of(came.access);
+                                     object["browser"] = came.browser;
+                                     return object;
+                                 },
+                                 [](const ViewerWent& went) {
+                                     auto object = message("viewer_went");
+                                     object["viewer"] = went.viewer;
+                                     object["session"] = went.session.value;
+                                     object["why"] = went.why;
+                                     return object;
+                                 },
+                                 [](const ScreenLost& lost) {
+                                     auto object = message("screen_lost");
+                                     object["session"] = lost.session.value;
+                                     object["desktop"] = lost.desktop.value;
+                                     object["why"] = lost.why;
+                                     return object;
+                                 }},
+                      news);
 }
 
 ViewerCame came_of(Fields& fields) {
@@ -355,28 +354,27 @@ std::string encode(const FromGateway& said) {
 
 std::string encode(const FromController& said) {
     return json::serialize(std::visit(
-        Overloaded{[](const Refused& refused) {
-                       auto object = message("refused");
-                       object["error"] = net::to_json(refused.error);
-                       return object;
-                   },
-                   [](const Granted& granted) {
-                       return outcome("granted", granted.id, granted.result);
-                   },
-                   [](const Prepare& prepare) {
-                       return with_screen(message("prepare"), prepare.session, prepare.screen);
-                   },
-                   [](const Point& point) {
-                       auto object = message("point");
-                       object["id"] = point.id;
-                       return with_screen(std::move(object), point.session, point.screen);
-                   },
-                   [](const Drain& drain) {
-                       auto object = message("drain");
-                       object["draining"] = drain.draining;
-                       return object;
-                   },
-                   [](const auto& other) { return to_json(other); }},
+        Overloaded{
+            [](const Refused& refused) {
+                auto object = message("refused");
+                object["error"] = net::to_json(refused.error);
+                return object;
+            },
+            [](const Granted& granted) { return outcome("granted", granted.id, granted.result); },
+            [](const Prepare& prepare) {
+                return with_screen(message("prepare"), prepare.session, prepare.screen);
+            },
+            [](const Point& point) {
+                auto object = message("point");
+                object["id"] = point.id;
+                return with_screen(std::move(object), point.session, point.screen);
+            },
+            [](const Drain& drain) {
+                auto object = message("drain");
+                object["draining"] = drain.draining;
+                return object;
+            },
+            [](const auto& other) { return to_json(other); }},
         said));
 }
 

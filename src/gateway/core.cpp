@@ -11,6 +11,16 @@
 
 namespace baton::gateway {
 
+Core::~Core() {
+    pointings_.clear();
+    viewers_.clear();
+    asking_.clear();
+    strangers_.clear();
+    dialer_.reset();
+    vnc_.reset();
+    web_.reset();
+}
+
 Result<void> Core::start(const MakeScreenDialer& make_dialer) {
     auto dialer = make_dialer(executor());
     if (!dialer)

@@ -33,13 +33,17 @@ class Stranger {
 
 /// What the gateway's parts share: the loop, who is there, and the Switchboard's work. All on the
 /// gateway's thread but where it says otherwise. Its context is destroyed first of its members, and
-/// with it whatever waits there and refers to the rest.
+/// with it whatever waits there and refers to the rest; what has timers and sockets goes before.
 class Core : public std::enable_shared_from_this<Core> {
   public:
     using GrantDone = std::function<void(Result<Grant>)>;
 
     Core(GatewayConfig config, Director& director)
         : config_(std::move(config)), director_(director) {}
+
+    ~Core();
+    Core(const Core&) = delete;
+    Core& operator=(const Core&) = delete;
 
     /// Before the thread runs: listens, reads the TLS files.
     Result<void> start(const MakeScreenDialer& make_dialer);

@@ -39,8 +39,8 @@ struct Grant {
     UserName user;
     Access access = Access::full;
     Screen screen;
-    /// Lets the same viewer in again once, for a minute after its connection was lost, on this
-    /// gateway or another. Browsers keep it; plain VNC viewers have nowhere to.
+    /// Lets the same viewer in again once, on this gateway or another, as long as the session lasts
+    /// and a login does. Browsers keep it; plain VNC viewers have nowhere to.
     std::string resume;
     bool operator==(const Grant&) const = default;
 };

@@ -7,6 +7,18 @@ namespace baton::gateway {
 using rfb::ClientEvent;
 using rfb::ServerEvent;
 
+namespace {
+
+constexpr std::size_t most_kept_pieces = 32;
+
+/// The rest alone, also of the memory: an idle relay keeps none.
+void keep_from(std::string& bytes, std::size_t at) {
+    std::string rest(bytes, at);
+    bytes.swap(rest);
+}
+
+} // namespace
+
 Relay::Relay(const rfb::ServerInit& init, Access access)
     : access_(access),
       viewer_({init.width, init.height}, init.format),
@@ -35,7 +47,7 @@ Result<void> Relay::from_viewer(std::string_view bytes) {
         if (event->message && std::holds_alternative<rfb::SetPixelFormat>(*event->message))
             change_format();
     }
-    viewer_rest_.erase(0, at);
+    keep_from(viewer_rest_, at);
     splice_.set_last_rect(viewer_.asked(rfb::Encoding::last_rect));
     return outcome;
 }
@@ -71,7 +83,7 @@ Result<void> Relay::from_desktop(std::string_view bytes) {
     }
     desktop_rest_ += bytes;
     BATON_TRY(walk(desktop_rest_, used));
-    desktop_rest_.erase(0, used);
+    keep_from(desktop_rest_, used);
     return {};
 }
 
@@ -80,6 +92,8 @@ Result<void> Relay::walk(std::string_view bytes, std::size_t& used) {
     auto outcome = walk_events(bytes, used);
     for (std::size_t i = 0; i < gather_.pieces(); ++i)
         to_viewer_ += gather_.piece(i);
+    if (gather_.pieces() > most_kept_pieces)
+        gather_ = rfb::Gather();
     return outcome;
 }
 

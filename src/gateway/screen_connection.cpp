@@ -176,7 +176,7 @@ void ScreenConnection::close() {
     stage_ = Stage::closed;
     done_ = {};
     user_.reset();
-    waiting_ = {};
+    std::string().swap(waiting_);
     deadline_.cancel();
 }
 

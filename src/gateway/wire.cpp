@@ -45,7 +45,7 @@ void Wire::written(std::size_t bytes) {
     if (closed_)
         return;
     if (bytes == in_flight_.size())
-        in_flight_ = {}; // an idle connection keeps no memory
+        std::string().swap(in_flight_); // an idle connection keeps no memory
     else
         in_flight_.erase(0, bytes);
     if (finishing_) {
@@ -119,7 +119,7 @@ void Wire::close() {
     reading_ = false;
     user_.reset();
     patience_.cancel();
-    queue_ = {};
+    std::string().swap(queue_);
     shut();
     if (const auto closed = std::exchange(on_closed_, {}))
         closed();

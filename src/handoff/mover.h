@@ -124,15 +124,18 @@ class Mover {
     [[nodiscard]] bool is_routed(std::uint64_t id) const;
     void check_route(const SessionId& session, const Routed& routed, bool failed);
     [[nodiscard]] static Routed wanted_route(const store::SessionRow& session);
+
     /// A gateway is always told; a port forward needs a client.
     [[nodiscard]] static bool has_route(const store::SessionRow& session) {
         return session.route == RouteKind::gateway || session.listen_port != 0;
     }
+
     [[nodiscard]] static PathOrder path_to(const store::SessionRow& session,
                                            const store::DesktopRow& desktop) {
-        return {session.id,        session.route, session.client,       session.listen_port,
-                desktop.id,        desktop.screen, desktop.screen_ticket};
+        return {session.id, session.route,  session.client,       session.listen_port,
+                desktop.id, desktop.screen, desktop.screen_ticket};
     }
+
     void served(std::uint64_t id, const std::string& route_error);
     void tell_opened(store::Change& change, const store::MoveRow& move, const Run& run) const;
     void drain(const store::MoveRow& move);

@@ -42,14 +42,14 @@ struct StartOrder {
     Mebibytes memory;
     std::string screen_password;
     WallTime screen_password_until{};
-    /// Not empty: the screen is a local socket of the host's, reached by gateways alone, through the
-    /// host's relay with this word (ADR 0017). Empty: a port with the password above.
+    /// Not empty: the screen is a local socket of the host's, reached by gateways alone, through
+    /// the host's relay with this word (ADR 0017). Empty: a port with the password above.
     std::string screen_ticket;
     std::chrono::milliseconds ready_deadline{60'000};
 };
 
 struct Started {
-    Endpoint screen; ///< with a screen_ticket: the host's relay
+    Endpoint screen;  ///< with a screen_ticket: the host's relay
     Mebibytes memory; ///< as the hypervisor reports it
 };
 
@@ -129,8 +129,10 @@ struct PathOrder {
 class Path {
   public:
     virtual ~Path() = default;
+
     /// A hint that point() comes soon with the same: what takes long may be begun.
     virtual void prepare(const PathOrder& /*order*/) {}
+
     /// Of a gateway: success also when nobody looks on.
     virtual void point(const PathOrder& order, Done<void> done) = 0;
     virtual void remove(const SessionId& session, Done<void> done) = 0;

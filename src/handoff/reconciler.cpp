@@ -134,8 +134,14 @@ void Reconciler::listed(const HostId& host, std::uint64_t turn,
                 const auto* known = core_.state.desktop(info.id);
                 if (known != nullptr && known->phase != DesktopPhase::planned)
                     continue;
-                change.desktops.push_back({info.id, info.session, host, info.memory, info.image,
-                                           DesktopPhase::stopping, info.screen, {}});
+                change.desktops.push_back({info.id,
+                                           info.session,
+                                           host,
+                                           info.memory,
+                                           info.image,
+                                           DesktopPhase::stopping,
+                                           info.screen,
+                                           {}});
                 core_.tell(change, "desktop.unknown", info.id.value,
                            fmt::format("Desktop {} on {} belongs to nobody and is stopped.",
                                        info.id.value, host.value));

@@ -49,8 +49,8 @@ class Dialer {
     /// Blocking; the next link.
     using Dial = std::function<Result<std::shared_ptr<WebSocket>>()>;
     /// Serves a link that was just opened until it ends; `ended` then comes once, on any thread.
-    using Serve = std::function<void(std::shared_ptr<WebSocket> link,
-                                     std::function<void(LinkEnd)> ended)>;
+    using Serve =
+        std::function<void(std::shared_ptr<WebSocket> link, std::function<void(LinkEnd)> ended)>;
 
     static std::unique_ptr<Dialer> start(Serve serve, Dial dial, DialerSettings settings = {});
     virtual ~Dialer() = default;

@@ -13,8 +13,8 @@
 #include <vector>
 
 /// HTTP(S) and WebSocket for the controller, the host agent, the desk server and the command line.
-/// Boost.Beast stays behind these types: no header of it is included outside net/*.cpp and
-/// screenrelay/*.cpp (which uses net's own stream).
+/// Boost.Beast stays behind these types; the rooms that carry streams (gateway, screenrelay) use it
+/// in their .cpp files, over net's own stream.
 namespace baton::net {
 
 /// Who is on the other end of a connection.

@@ -5,7 +5,8 @@
 #include <string>
 #include <sys/socket.h>
 
-/// For net/ and the rooms that carry streams: a bound, listening socket with errors that a person understands.
+/// For net/ and the rooms that carry streams: a bound, listening socket with errors that a person
+/// understands.
 namespace baton::net {
 
 struct Listening {

@@ -11,8 +11,8 @@
 #include <optional>
 #include <string>
 
-/// For net/ and the rooms that carry streams (gateway, screenrelay): TLS contexts and what OpenSSL's
-/// verdicts mean for a person.
+/// For net/ and the rooms that carry streams (gateway, screenrelay): TLS contexts and what
+/// OpenSSL's verdicts mean for a person.
 namespace baton::net {
 
 Result<std::unique_ptr<boost::asio::ssl::context>> server_tls(const TlsFiles& files,

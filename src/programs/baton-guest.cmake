@@ -11,6 +11,7 @@ add_executable(baton-guest "${CMAKE_SOURCE_DIR}/src/programs/baton_guest.cpp" ${
     "${CMAKE_SOURCE_DIR}/src/model/error.cpp" "${CMAKE_SOURCE_DIR}/src/model/size.cpp")
 target_include_directories(baton-guest PRIVATE "${CMAKE_SOURCE_DIR}/src")
 target_compile_definitions(baton-guest PRIVATE FMT_HEADER_ONLY)
+target_compile_options(baton-guest PRIVATE ${BATON_OPTIMIZATION_program})
 # GNU ld warns of every function of libc that may load a shared library; mold does not know the option
 target_link_options(baton-guest PRIVATE -static -s $<$<NOT:$<BOOL:${MOLD}>>:-Wl,--no-warnings>)
 if(BATON_SANITIZE) # "address,undefined" has a comma: no generator expression takes it

@@ -54,7 +54,8 @@ void add_join(CLI::App& app, baton::gateway_program::JoinOptions& options) {
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Baton's gateway: keeps a viewer's connection while the desktop behind it changes."};
+    CLI::App app{
+        "Baton's gateway: keeps a viewer's connection while the desktop behind it changes."};
     app.name("baton-gateway");
     app.require_subcommand(1);
     app.set_version_flag("--version", "baton-gateway 0.1.0");

@@ -8,7 +8,7 @@
 /// The names of the store's enumerators: stable, in the database and on the wire.
 namespace baton::store {
 
-std::string_view to_string(Role role); ///< "user", "operator", "admin"
+std::string_view to_string(Role role);       ///< "user", "operator", "admin"
 std::string_view to_string(RouteKind route); ///< "nat", "gateway"
 std::string_view to_string(DeskState state);
 std::string_view to_string(SessionPhase phase);

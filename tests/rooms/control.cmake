@@ -11,6 +11,7 @@ baton_script_test(control_docs KIND integration COMMAND tests/integration/contro
 baton_script_test(control_real KIND integration COMMAND tests/integration/control/real_test.py TIMEOUT 240)
 # hosts that measure themselves, over the real link
 add_executable(measured_host "${CMAKE_SOURCE_DIR}/tests/tools/measured_host.cpp")
+target_compile_options(measured_host PRIVATE ${BATON_OPTIMIZATION_program})
 target_link_libraries(measured_host PRIVATE baton_hostlink baton_hypervisor baton_handoff baton_net fmt::fmt baton_warnings)
 set_target_properties(measured_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 baton_script_test(control_load KIND integration COMMAND tests/integration/control/load_test.py TIMEOUT 180)

@@ -9,6 +9,7 @@ set_tests_properties(history_contract PROPERTIES RUN_SERIAL TRUE)
 add_executable(history_filler "${CMAKE_SOURCE_DIR}/tests/tools/history_filler.cpp")
 set_target_properties(history_filler PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 target_include_directories(history_filler PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+target_compile_options(history_filler PRIVATE ${BATON_OPTIMIZATION_program})
 target_link_libraries(history_filler PRIVATE baton_history baton_warnings)
 baton_script_test(history_commands KIND integration COMMAND python3
     "${CMAKE_SOURCE_DIR}/tests/integration/history_commands.py" "${CMAKE_BINARY_DIR}")
@@ -17,6 +18,7 @@ add_executable(mariadb_for_test "${CMAKE_SOURCE_DIR}/tests/tools/mariadb_for_tes
     "${CMAKE_SOURCE_DIR}/tests/support/mariadb_server.cpp")
 set_target_properties(mariadb_for_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 target_include_directories(mariadb_for_test PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+target_compile_options(mariadb_for_test PRIVATE ${BATON_OPTIMIZATION_program})
 target_link_libraries(mariadb_for_test PRIVATE baton_process baton_history baton_warnings)
 baton_script_test(history_site KIND integration TIMEOUT 240 COMMAND python3
     "${CMAKE_SOURCE_DIR}/tests/integration/history/recorder_test.py")

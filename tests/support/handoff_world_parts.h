@@ -235,8 +235,8 @@ inline void HandoffWorld::point(const handoff::PathOrder& order, Done<void> done
             if (order.route == RouteKind::gateway) {
                 const auto* desktop = find(order.desktop);
                 // it may have crashed meanwhile
-                const bool opens = desktop == nullptr ||
-                                   desktop->order.screen_ticket == order.screen_ticket;
+                const bool opens =
+                    desktop == nullptr || desktop->order.screen_ticket == order.screen_ticket;
                 if (!opens || order.screen_ticket.size() != 32)
                     violation("a gateway is sent to " + order.desktop.value +
                               ", which it cannot open");

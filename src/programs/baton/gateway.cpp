@@ -67,9 +67,8 @@ void list(const GatewayOptions& options) {
                    port_text(gateway, "vnc_port"), port_text(gateway, "web_port"),
                    field(gateway, "viewers"), field(gateway, "sessions")});
     }
-    fmt::print("{}", table.empty()
-                         ? "no gateway yet; invite one with: baton gateway invite NAME\n"
-                         : table.text());
+    fmt::print("{}", table.empty() ? "no gateway yet; invite one with: baton gateway invite NAME\n"
+                                   : table.text());
 }
 
 void show(const GatewayOptions& options) {

@@ -181,13 +181,13 @@ std::string sessions_table(const json::array& sessions) {
     for (const json::value& one : sessions) {
         const json::object& session = one.get_object();
         const std::string port = field(session, "route.listen_port");
-        table.add(
-            {field(session, "user"), field(session, "id"), field(session, "phase"),
-             memory_field(session, "desktop.memory_mib"), field(session, "desktop.host"),
-             field(session, "desktop.id"),
-             field(session, "route.kind") == "gateway" ? "gateway"
-             : port == "-" ? port : fmt::format("{} -> :{}", field(session, "route.client"), port),
-             doing(session)});
+        table.add({field(session, "user"), field(session, "id"), field(session, "phase"),
+                   memory_field(session, "desktop.memory_mib"), field(session, "desktop.host"),
+                   field(session, "desktop.id"),
+                   field(session, "route.kind") == "gateway" ? "gateway"
+                   : port == "-"                             ? port
+                                 : fmt::format("{} -> :{}", field(session, "route.client"), port),
+                   doing(session)});
     }
     return table.empty() ? "no session is open\n" : table.text();
 }
@@ -259,8 +259,8 @@ void close(const SessionOptions& options) {
 void share(const SessionOptions& options) {
     Remote remote(*options.connection);
     const std::string id = field(remote.get(session_path(options.who)), "id");
-    const json::object answer = remote.post("/v1/sessions/" + escape(id) + "/ticket",
-                                            {{"view_only", options.view_only}});
+    const json::object answer =
+        remote.post("/v1/sessions/" + escape(id) + "/ticket", {{"view_only", options.view_only}});
     if (options.as_json) {
         fmt::print("{}", pretty(answer));
         return;
@@ -362,9 +362,10 @@ void add_open(CLI::App* group, const std::shared_ptr<SessionOptions>& options) {
     command->add_option("--image", options->image, "OS image, by id or name (tiny-1, tiny)");
     command->add_option("--client", options->client,
                         "IPv4 address that the screen is to be reached from");
-    command->add_option("--route", options->route,
-                        "gateway: viewers stay connected over a handoff; nat: a port forward for "
-                        "--client (default: the site's)")
+    command
+        ->add_option("--route", options->route,
+                     "gateway: viewers stay connected over a handoff; nat: a port forward for "
+                     "--client (default: the site's)")
         ->check(CLI::IsMember({"gateway", "nat"}));
     command->add_option("--desk", options->desk, "desk, if not the person's own one");
     command->add_flag("--quiet,-q", options->quiet, "no progress lines");
@@ -410,9 +411,9 @@ void add_session(CLI::App& app) {
     add_json(closed, options);
     closed->callback([options] { close(*options); });
 
-    CLI::App* shared = add_command(group, options, "share",
-                                   "A one-time ticket for a browser, or to look on",
-                                   "baton session share kim --view-only");
+    CLI::App* shared =
+        add_command(group, options, "share", "A one-time ticket for a browser, or to look on",
+                    "baton session share kim --view-only");
     add_who(shared, options);
     shared->add_flag("--view-only", options->view_only,
                      "whoever has it sees the screen and cannot act; the person is told");

@@ -21,7 +21,7 @@ Result<void> join(const JoinOptions& options);
 
 struct RunOptions {
     std::string state_directory = "/var/lib/baton-gateway";
-    std::string controller;  ///< empty: as when it joined
+    std::string controller; ///< empty: as when it joined
     std::string vnc = "0.0.0.0:5900";
     std::string web = "0.0.0.0:8444";
     std::string certificate; ///< for viewers and browsers; empty: the site's CA's

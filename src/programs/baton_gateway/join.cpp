@@ -1,5 +1,6 @@
-#include "gatelink/protocol.h"
 #include "net/join.h"
+
+#include "gatelink/protocol.h"
 #include "net/pki.h"
 #include "programs/baton_gateway/commands.h"
 
@@ -26,10 +27,10 @@ Result<void> join(const JoinOptions& options) {
                               std::string(gatelink::certificate_prefix) + options.name,
                               {{"address", options.address}},
                               folder}));
-    BATON_TRY(net::write_private_file(options.state_directory + "/controller",
-                                      token->controller + "\n"));
-    BATON_TRY(net::write_private_file(options.state_directory + "/address",
-                                      options.address + "\n"));
+    BATON_TRY(
+        net::write_private_file(options.state_directory + "/controller", token->controller + "\n"));
+    BATON_TRY(
+        net::write_private_file(options.state_directory + "/address", options.address + "\n"));
     fmt::print("'{}' has joined {}; its certificate is in {}.\n"
                "Start it with: baton-gateway run --state {}\n"
                "Viewers trust it by the site's CA: {}/ca-cert.pem\n",

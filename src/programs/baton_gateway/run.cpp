@@ -50,12 +50,11 @@ Result<void> lock_state(const std::string& folder) {
 Result<std::string> line_of(const std::string& path) {
     auto text = net::read_small_file(path);
     if (!text)
-        return tl::unexpected(Error{text.error().code,
-                                    "this gateway has not joined a controller: " +
-                                        text.error().what,
-                                    "join with: baton-gateway join --token TOKEN (from 'baton "
-                                    "gateway invite NAME')",
-                                    text.error().native});
+        return tl::unexpected(Error{
+            text.error().code, "this gateway has not joined a controller: " + text.error().what,
+            "join with: baton-gateway join --token TOKEN (from 'baton "
+            "gateway invite NAME')",
+            text.error().native});
     while (!text->empty() && (text->back() == '\n' || text->back() == ' '))
         text->pop_back();
     return text;
@@ -168,9 +167,7 @@ Result<void> run(const RunOptions& options) {
     controller.tls = own->files;
     auto dialer = net::Dialer::start(
         [director](auto link, auto ended) { director->serve(std::move(link), std::move(ended)); },
-        [controller] {
-            return net::connect_websocket(controller, std::string(gatelink::target));
-        });
+        [controller] { return net::connect_websocket(controller, std::string(gatelink::target)); });
     if (config->vnc)
         fmt::print("VNC viewers on {}:{}\n", config->vnc->address, (*gateway)->vnc_port());
     if (config->web)

@@ -45,7 +45,8 @@ struct Config {
 
     // [routing]
     std::string helper_socket = "/run/baton/helper.sock";
-    std::optional<RouteKind> route; ///< of sessions that do not say; none: by whether there is a gateway
+    std::optional<RouteKind>
+        route; ///< of sessions that do not say; none: by whether there is a gateway
     std::string viewer_address; ///< where viewers connect to routes; shown to people
 
     // [allocation], [handoff]

@@ -40,7 +40,10 @@ handoff::Done<api::Admitted> granting(gateway::Done<gateway::Grant> done) {
 } // namespace
 
 GatewaySite::GatewaySite(handoff::Path& nat, handoff::Fleet& fleet, Loop& loop)
-    : nat_(nat), desktops_(fleet), fleet_(gatelink::GatewayFleet::make(loop, doors())), loop_(loop) {}
+    : nat_(nat),
+      desktops_(fleet),
+      fleet_(gatelink::GatewayFleet::make(loop, doors())),
+      loop_(loop) {}
 
 void GatewaySite::begin(api::Api& api, handoff::Engine& engine, store::Store& store) {
     api_ = &api;
@@ -86,22 +89,22 @@ std::optional<gateway::Screen> GatewaySite::screen_of(const SessionId& session) 
 }
 
 void GatewaySite::told(const GatewayId& gateway, const gateway::News& news) {
-    std::visit(
-        Overloaded{
-            [&](const gateway::ViewerCame& who) { came(gateway, who); },
-            [&](const gateway::ViewerWent& went) {
-                tell("viewer.went", went.session,
-                     fmt::format("a viewer has left {}: {}", gateway.value, went.why));
-            },
-            [&](const gateway::ScreenLost& lost) {
-                spdlog::warn("{} has lost the screen of desktop {}: {}", gateway.value,
-                             lost.desktop.value, lost.why);
-                // it came in while the session moved: it stands at a desktop that is gone
-                const auto screen = screen_of(lost.session);
-                if (screen && screen->desktop != lost.desktop)
-                    fleet_->point(lost.session, *screen, [](const Result<void>&) {});
-            }},
-        news);
+    std::visit(Overloaded{[&](const gateway::ViewerCame& who) { came(gateway, who); },
+                          [&](const gateway::ViewerWent& went) {
+                              tell(
+                                  "viewer.went", went.session,
+                                  fmt::format("a viewer has left {}: {}", gateway.value, went.why));
+                          },
+                          [&](const gateway::ScreenLost& lost) {
+                              spdlog::warn("{} has lost the screen of desktop {}: {}",
+                                           gateway.value, lost.desktop.value, lost.why);
+                              // it came in while the session moved: it stands at a desktop that is
+                              // gone
+                              const auto screen = screen_of(lost.session);
+                              if (screen && screen->desktop != lost.desktop)
+                                  fleet_->point(lost.session, *screen, [](const Result<void>&) {});
+                          }},
+               news);
 }
 
 void GatewaySite::came(const GatewayId& gateway, const gateway::ViewerCame& came) {

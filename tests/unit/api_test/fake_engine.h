@@ -40,6 +40,7 @@ class FakeEngine : public handoff::Engine {
         view.row.user = request.user;
         view.row.image = request.image;
         view.row.client = request.client;
+        view.row.route = request.route;
         view.row.joined = number_;
         view.row.phase = store::SessionPhase::opening;
         view.row.created = clock_.wall();
@@ -61,6 +62,8 @@ class FakeEngine : public handoff::Engine {
         desktop.memory = 2_GiB;
         desktop.phase = store::DesktopPhase::ready;
         desktop.screen = Endpoint{"10.99.1.1", 5901};
+        if (view.row.route == RouteKind::gateway)
+            desktop.screen_ticket = std::string(32, 'a');
         view.desktop = desktop;
         clock_.post([done = std::move(waiting_[id]), view] { done(view); });
     }

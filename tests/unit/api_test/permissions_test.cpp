@@ -19,7 +19,7 @@ struct Permissions : ::testing::Test {
     Site site;
 };
 
-TEST_F(Permissions, NothingIsOpenWithoutATokenButThreeRoutes) {
+TEST_F(Permissions, NothingIsOpenWithoutATokenButFourRoutes) {
     std::set<std::string> open;
     for (const Route& route : routes()) {
         const net::Response response = site.ask("", std::string(route.method), concrete(route));
@@ -28,7 +28,8 @@ TEST_F(Permissions, NothingIsOpenWithoutATokenButThreeRoutes) {
         else
             EXPECT_NE(error_of(response).find("token"), std::string::npos);
     }
-    EXPECT_EQ(open, (std::set<std::string>{"/v1/health", "/v1/hosts/join", "/v1/login"}));
+    EXPECT_EQ(open, (std::set<std::string>{"/v1/gateways/join", "/v1/health", "/v1/hosts/join",
+                                          "/v1/login"}));
 }
 
 TEST_F(Permissions, AWrongTokenIsRefusedEverywhereItCounts) {
@@ -60,6 +61,14 @@ const std::map<std::string, std::string> expected{
     {"DELETE /v1/sessions/{id}", "user"},
     {"POST /v1/sessions/{id}/grow", "user"},
     {"POST /v1/sessions/{id}/answer", "user"},
+    {"POST /v1/sessions/{id}/ticket", "user"},
+    {"GET /v1/gateways", "operator"},
+    {"POST /v1/gateways/invite", "admin"},
+    {"POST /v1/gateways/join", "open"},
+    {"GET /v1/gateways/{id}", "operator"},
+    {"POST /v1/gateways/{id}/drain", "operator"},
+    {"POST /v1/gateways/{id}/undrain", "operator"},
+    {"DELETE /v1/gateways/{id}", "admin"},
     {"GET /v1/hosts", "operator"},
     {"POST /v1/hosts/invite", "admin"},
     {"POST /v1/hosts/join", "open"},

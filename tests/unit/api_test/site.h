@@ -177,6 +177,23 @@ class FakeKept : public Kept {
     }
 };
 
+class FakeGateways : public Gateways {
+  public:
+    std::vector<GatewayNow> now;
+    std::vector<ViewerNow> looking_on;
+    std::vector<std::string> asked;
+
+    std::vector<GatewayNow> connected() const override { return now; }
+
+    std::vector<ViewerNow> viewers() const override { return looking_on; }
+
+    void drain(const GatewayId& gateway, bool draining) override {
+        asked.push_back((draining ? "drain " : "undrain ") + gateway.value);
+    }
+
+    void expel(const GatewayId& gateway) override { asked.push_back("expel " + gateway.value); }
+};
+
 struct Site {
     HandClock clock;
     std::unique_ptr<store::Store> store = store::make_memory_store();
@@ -190,6 +207,7 @@ struct Site {
     std::vector<std::string> log;
     Latest latest;
     FakeKept kept;
+    FakeGateways gateways;
     std::unique_ptr<Api> api;
     std::string admin; ///< a token
 
@@ -209,7 +227,8 @@ struct Site {
                                 [this](const std::string& line) { log.push_back(line); },
                                 [](const HostId&) {},
                                 &latest,
-                                &kept};
+                                &kept,
+                                &gateways};
         Settings settings;
         settings.largest = 8_GiB; // the engine's desktops have 2
         api = std::make_unique<Api>(services, settings);

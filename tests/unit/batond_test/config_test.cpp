@@ -62,6 +62,7 @@ TEST(BatondConfig, TheSampleSaysEveryKeyAndItsDefault) {
     EXPECT_EQ(config->engine.ready_deadline, usual.ready_deadline);
     EXPECT_EQ(config->engine.host_lost_after, usual.host_lost_after);
     EXPECT_EQ(config->engine.screen_password_life, usual.screen_password_life);
+    EXPECT_EQ(config->route, std::nullopt);
     EXPECT_EQ(config->engine.first_listen_port, usual.first_listen_port);
     EXPECT_EQ(config->engine.last_listen_port, usual.last_listen_port);
     std::string section;

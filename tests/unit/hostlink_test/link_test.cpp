@@ -134,7 +134,7 @@ TEST_F(LinkTest, TheAgentAnswersWhatItCannotRead) {
     settle();
     std::vector<std::string> answers;
     for (const auto& line : pipe->transcript)
-        if (line.starts_with("host: "))
+        if (line.starts_with("dialler: "))
             answers.push_back(line);
     ASSERT_EQ(answers.size(), 2U);
     EXPECT_NE(answers[0].find("unsupported"), std::string::npos);

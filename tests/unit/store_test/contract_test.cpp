@@ -72,10 +72,9 @@ class StoreContract : public ::testing::TestWithParam<Adapter> {
                               true,
                               "",
                               WallTime(std::chrono::milliseconds(1))};
-    const DesktopRow desktop_{DesktopId("d-1"),  SessionId("s-1"),    HostId("host1"),
-                              512_MiB,           OsImageId("tiny-1"), DesktopPhase::stopping,
-                              {"10.1.0.5", 5901},
-                              std::string(32, 'a')};
+    const DesktopRow desktop_{
+        DesktopId("d-1"),    SessionId("s-1"),       HostId("host1"),    512_MiB,
+        OsImageId("tiny-1"), DesktopPhase::stopping, {"10.1.0.5", 5901}, std::string(32, 'a')};
     const MoveRow move_{0,
                         SessionId("s-1"),
                         MoveKind::handoff,

@@ -1,0 +1,1 @@
+baton_fuzz(gatelink ROOM gatelink SOURCES net/json.cpp net/wire_fields.cpp)

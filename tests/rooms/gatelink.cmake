@@ -1,0 +1,1 @@
+baton_test(gatelink_test KIND unit ROOMS gatelink LIBRARIES rapidcheck Boost::json)
