@@ -366,8 +366,9 @@ class Site:
         try:
             network.run(str(self.bin / "baton"), "os", "verify", self.image_id, "--library", str(self.library))
             for number in range(1, self.settings.hosts + 1):
-                network.run(str(self.bin / "baton"), "os", "verify", self.image_id, "--library",
-                            str(SITE / f"images{number}"))
+                brought = SITE / f"images{number}"
+                if (brought / self.image_id).exists():  # a host that never had a desktop has no image
+                    network.run(str(self.bin / "baton"), "os", "verify", self.image_id, "--library", str(brought))
             return True
         except RuntimeError as error:
             print(error, file=sys.stderr)

@@ -46,7 +46,7 @@ class Guests:
         if gateway:
             print("\nA viewer for any of them; the person is asked for by name and password, and the viewer stays over every "
                   "handoff:\n"
-                  f"  lab/enter client1 vncviewer -SecurityTypes=X509Plain -X509CA={self.site.viewer_authority} "
+                  f"  lab/enter --network client1 vncviewer -SecurityTypes=X509Plain -X509CA={self.site.viewer_authority} "
                   f"{network.BOOT_CLIENTS}::{GATEWAY_VNC_PORT}")
         print("\nFrom another terminal:\n"
               "  lab/enter boot baton session list              who has what\n"

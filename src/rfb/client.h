@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-/// A small viewer: security None and VNC authentication (others outside), raw rectangles. Pure: bytes in, bytes and
-/// pixels out.
+/// A small viewer: security None and VNC authentication (others outside), raw rectangles. Pure:
+/// bytes in, bytes and pixels out.
 namespace baton::rfb {
 
 struct Picture {

@@ -47,10 +47,9 @@ Result<void> ScreenLine::open(const std::string& address, milliseconds deadline)
         host_ = address.substr(0, colon);
         std::uint16_t port = 0;
         const char* end = address.data() + address.size();
-        const auto parsed =
-            colon == std::string::npos
-                ? std::from_chars_result{end, std::errc::invalid_argument}
-                : std::from_chars(address.data() + colon + 1, end, port);
+        const auto parsed = colon == std::string::npos
+                                ? std::from_chars_result{end, std::errc::invalid_argument}
+                                : std::from_chars(address.data() + colon + 1, end, port);
         if (parsed.ec != std::errc() || parsed.ptr != end || port == 0 ||
             ::inet_pton(AF_INET, host_.c_str(), &remote.sin_addr) != 1)
             return fail(Errc::invalid_argument, "'" + address + "' is no screen",
@@ -100,8 +99,9 @@ tl::unexpected<Error> ScreenLine::tls_failed(const char* doing) const {
                                 X509_verify_cert_error_string(verdict)),
                     "name the site's CA with --ca");
     const char* reason = ERR_reason_error_string(ERR_peek_error());
-    return fail(Errc::unavailable, fmt::format("{} {}: {}", doing, address_,
-                                               reason != nullptr ? reason : "the connection ended"));
+    return fail(Errc::unavailable,
+                fmt::format("{} {}: {}", doing, address_,
+                            reason != nullptr ? reason : "the connection ended"));
 }
 
 Result<bool> ScreenLine::wait_for_tls(int result, Clock::time_point end, const char* doing) {
