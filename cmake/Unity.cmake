@@ -25,7 +25,8 @@ endif()
 #   program   CLI11 as well, which leaves objects with constructors wherever it is read
 #   test      GoogleTest and RapidCheck
 # A precompiled header fits only what is compiled with the same optimization and the same macros of these libraries: the
-# target is given the macros here. (Rooms that are optimized have none: it takes what it would save.)
+# target is given the macros here. (Rooms that are optimized have none: their time is
+# the optimizer's, and what a header saved there was too little to measure.)
 function(baton_precompiled target kind)
     if(NOT CMAKE_UNITY_BUILD)
         return()
