@@ -24,6 +24,10 @@ struct Flow {
     std::uint16_t listen_port = 0;
     Ipv4 target;
     std::uint16_t target_port = 0;
+    /// The client has not been answered yet, as far as connection tracking has seen. It is only
+    /// forgotten: the next SYN, which the client sends by itself, leads along the new route. A
+    /// reset would be a connection refused, and so would be an answer to our probe.
+    bool connecting = false;
     auto operator<=>(const Flow&) const = default;
 };
 

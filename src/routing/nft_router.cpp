@@ -11,6 +11,12 @@ namespace baton::routing {
 
 namespace {
 
+/// Those that are to be told of their end: the others find their way by themselves.
+std::vector<Flow> connected(std::vector<Flow> flows) {
+    std::erase_if(flows, [](const Flow& flow) { return flow.connecting; });
+    return flows;
+}
+
 /// conntrack says by its status that there was nothing to delete.
 bool nothing_deleted(const process::Finished& finished) {
     return finished.status == 1 &&
@@ -143,7 +149,7 @@ Result<void> NftRouter::change(const std::vector<Route>& before, const std::vect
     if (!there)
         return tl::unexpected(there.error());
     const auto stray = stray_flows(layout_, *there, after);
-    BATON_TRY(run_tool(runner_, nft_json_command(change_of(before, after, stray))));
+    BATON_TRY(run_tool(runner_, nft_json_command(change_of(before, after, connected(stray)))));
     BATON_TRY(cut(stray));
     // connections that came between looking and turning
     const auto later = flows(seen);
@@ -152,7 +158,7 @@ Result<void> NftRouter::change(const std::vector<Route>& before, const std::vect
     const auto late = stray_flows(layout_, *later, after);
     if (late.empty())
         return {};
-    BATON_TRY(run_tool(runner_, nft_json_command(change_of(after, after, late))));
+    BATON_TRY(run_tool(runner_, nft_json_command(change_of(after, after, connected(late)))));
     return cut(late).map([](auto) {});
 }
 
@@ -167,8 +173,8 @@ Result<std::size_t> NftRouter::cut(const std::vector<Flow>& stray) {
             continue; // it ended by itself
         BATON_TRY(run_tool([&](const auto&) { return finished; }, command));
     }
-    if (!stray.empty() && on_cut_)
-        on_cut_(stray);
+    if (const auto ended = connected(stray); !ended.empty() && on_cut_)
+        on_cut_(ended);
     return stray.size();
 }
 
@@ -183,7 +189,7 @@ Result<std::size_t> NftRouter::cut_strays() {
     const auto stray = stray_flows(layout_, *there, *now);
     if (stray.empty())
         return 0;
-    BATON_TRY(run_tool(runner_, nft_json_command(change_of(*now, *now, stray))));
+    BATON_TRY(run_tool(runner_, nft_json_command(change_of(*now, *now, connected(stray)))));
     return cut(stray);
 }
 

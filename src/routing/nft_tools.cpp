@@ -113,7 +113,9 @@ std::optional<Flow> flow_from(std::string_view line) {
     const auto target_port = port_in(reply, "sport");
     if (!client || !server || !target || !client_port || !listen_port || !target_port)
         return std::nullopt;
-    return Flow{*client, *client_port, *server, *listen_port, *target, *target_port};
+    const bool connecting = line.find(" SYN_SENT ") != std::string_view::npos ||
+                            line.find(" SYN_RECV ") != std::string_view::npos;
+    return Flow{*client, *client_port, *server, *listen_port, *target, *target_port, connecting};
 }
 
 } // namespace

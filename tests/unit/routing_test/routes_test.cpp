@@ -153,6 +153,18 @@ TEST(Conntrack, OpenConnectionsAreRead) {
     EXPECT_EQ(flows[0].client_port, 39562);
     EXPECT_EQ(to_string(flows[0].target), "10.99.0.11");
     EXPECT_EQ(flows[0].target_port, 5901);
+    EXPECT_FALSE(flows[0].connecting);
+}
+
+TEST(Conntrack, WhoIsInTheMiddleOfConnectingIsKnown) {
+    for (const std::string state : {"SYN_SENT", "SYN_RECV"}) {
+        const auto flows = flows_from_conntrack(
+            "tcp      6 119 " + state +
+            " src=10.98.0.50 dst=10.98.0.1 sport=39562 dport=6001 [UNREPLIED] "
+            "src=10.99.0.11 dst=10.99.0.1 sport=5901 dport=39562 mark=0 use=1\n");
+        ASSERT_EQ(flows.size(), 1U) << state;
+        EXPECT_TRUE(flows[0].connecting) << state;
+    }
 }
 
 TEST(StrayFlows, AreOursAndLeadNowhere) {
