@@ -77,7 +77,7 @@ void Admission::login(const UserName& user, std::string password, const std::str
 }
 
 void Admission::redeem(const std::string& ticket, const std::string& client,
-                       handoff::Done<Admitted> done) {
+                       const handoff::Done<Admitted>& done) {
     const auto now = context_.services.clock.monotonic();
     const std::string key = "ticket " + client;
     if (const auto wait = context_.by_address.wait(key, now); wait.count() > 0)

@@ -27,7 +27,8 @@ class Admission {
 
     void login(const UserName& user, std::string password, const std::string& client,
                handoff::Done<Admitted> done);
-    void redeem(const std::string& ticket, const std::string& client, handoff::Done<Admitted> done);
+    void redeem(const std::string& ticket, const std::string& client,
+                const handoff::Done<Admitted>& done);
 
   private:
     using Time = std::chrono::nanoseconds;

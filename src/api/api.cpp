@@ -138,8 +138,8 @@ void Api::admit(const UserName& user, std::string password, const std::string& c
 }
 
 void Api::admit(const std::string& ticket, const std::string& client,
-                handoff::Done<Admitted> done) {
-    impl_->admission.redeem(ticket, client, std::move(done));
+                const handoff::Done<Admitted>& done) {
+    impl_->admission.redeem(ticket, client, done);
 }
 
 Result<bool> Api::admit_gateway(const GatewayId& gateway, const std::string& certificate_sha256) {

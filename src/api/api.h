@@ -201,7 +201,8 @@ class Api {
                handoff::Done<Admitted> done);
     /// Somebody at a gateway with a ticket, which is used up. Errc::unauthenticated: unknown, used
     /// or too old.
-    void admit(const std::string& ticket, const std::string& client, handoff::Done<Admitted> done);
+    void admit(const std::string& ticket, const std::string& client,
+               const handoff::Done<Admitted>& done);
     /// What it was given with this certificate: draining? Errc::forbidden: none of this site's.
     Result<bool> admit_gateway(const GatewayId& gateway, const std::string& certificate_sha256);
 

@@ -69,7 +69,7 @@ class Linked : public LinkDirector, public std::enable_shared_from_this<Linked> 
         link->send(encode(Hello{protocol_version, facts_, switchboard_->carried()}));
         const std::weak_ptr<Linked> weak = weak_from_this();
         link->listen(
-            [weak, turn](std::string text) {
+            [weak, turn](const std::string& text) {
                 if (const auto self = weak.lock())
                     self->heard(turn, text);
             },
