@@ -1,6 +1,7 @@
 #include "api/context.h"
 #include "api/json_out.h"
 #include "api/latest.h"
+#include "api/login.h"
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
@@ -179,25 +180,8 @@ void HostRoutes::join(const CallPtr& call) {
     auto join = read_join(call);
     if (!join)
         return call->answer(join.error());
-    const auto now = context_.services.clock.monotonic();
-    const std::string key = "join " + call->request.peer.address;
-    if (const auto wait = context_.by_address.wait(key, now); wait.count() > 0) {
-        net::Response response = net::error_response(
-            Error{Errc::busy, "too many wrong invitations", "try again later", 0});
-        response.status = 429;
-        return call->answer(std::move(response));
-    }
-    const auto invited = context_.accounts.invited(invitation, join->secret);
-    if (!invited) {
-        context_.by_address.failed(key, now);
-        return call->answer(invited.error());
-    }
-    if (*invited != join->host.value)
-        return call->answer(
-            Error{Errc::forbidden,
-                  fmt::format("the invitation is for the host '{}', not for '{}'", *invited,
-                              join->host.value),
-                  fmt::format("join as '{}', or ask for another invitation", *invited), 0});
+    if (!has_invitation(context_, call, invitation, join->secret, join->host.value))
+        return;
     auto certificate = context_.services.authority.sign_host(join->host, join->csr_pem);
     if (!certificate)
         return call->answer(certificate.error());

@@ -75,4 +75,29 @@ void check_login(
                     });
 }
 
+bool has_invitation(Context& context, const CallPtr& call, store::TokenRow::Kind kind,
+                    const std::string& secret, const std::string& name) {
+    const auto now = context.services.clock.monotonic();
+    const std::string key = "join " + call->request.peer.address;
+    if (const auto wait = context.by_address.wait(key, now); wait.count() > 0) {
+        net::Response response = net::error_response(
+            Error{Errc::busy, "too many wrong invitations", "try again later", 0});
+        response.status = 429;
+        call->answer(std::move(response));
+        return false;
+    }
+    const auto invited = context.accounts.invited(kind, secret);
+    if (!invited) {
+        context.by_address.failed(key, now);
+        call->answer(invited.error());
+        return false;
+    }
+    if (*invited == name)
+        return true;
+    call->answer(Error{Errc::forbidden,
+                       fmt::format("the invitation is for '{}', not for '{}'", *invited, name),
+                       fmt::format("join as '{}', or ask for another invitation", *invited), 0});
+    return false;
+}
+
 } // namespace baton::api

@@ -6,8 +6,8 @@
 #include <functional>
 #include <string>
 
-/// Whether somebody is who they say, with pauses against guessing: for the API's own login and for
-/// viewers at a gateway. Inside api/ only; on the executor.
+/// Whether somebody is who they say, with pauses against guessing: for the API's own login, for
+/// viewers at a gateway, and for hosts and gateways that join. Inside api/ only; on the executor.
 namespace baton::api {
 
 /// Password hashes under way at once, waiting ones included: each costs 64 MiB and some 50 ms.
@@ -25,5 +25,10 @@ void verify_password(Context& context, std::string hash, std::string password,
 void check_login(
     Context& context, const UserName& name, std::string password, const std::string& address,
     std::function<void(const Result<void>& right, std::chrono::nanoseconds wait)> then);
+
+/// Whether `secret` invites a host or a gateway (by `kind`) of that name. If not, the call has been
+/// answered.
+bool has_invitation(Context& context, const CallPtr& call, store::TokenRow::Kind kind,
+                    const std::string& secret, const std::string& name);
 
 } // namespace baton::api
