@@ -15,13 +15,16 @@ gateway::Screen screen_in(const handoff::PathOrder& order) {
     return {order.desktop, order.target, order.screen_ticket};
 }
 
+gateway::Screen screen_in(const store::DesktopRow& desktop) {
+    return {desktop.id, desktop.screen, desktop.screen_ticket};
+}
+
 gateway::Grant grant_of(const api::Admitted& admitted) {
-    const store::DesktopRow& desktop = *admitted.session.desktop;
     gateway::Grant grant;
     grant.session = admitted.session.row.id;
     grant.user = admitted.session.row.user;
     grant.access = admitted.view_only ? gateway::Access::view_only : gateway::Access::full;
-    grant.screen = {desktop.id, desktop.screen, desktop.screen_ticket};
+    grant.screen = screen_in(*admitted.session.desktop);
     grant.resume = admitted.resume;
     return grant;
 }
@@ -85,7 +88,7 @@ std::optional<gateway::Screen> GatewaySite::screen_of(const SessionId& session) 
                          view->row.phase != store::SessionPhase::closed;
     if (!reached)
         return std::nullopt;
-    return gateway::Screen{view->desktop->id, view->desktop->screen, view->desktop->screen_ticket};
+    return screen_in(*view->desktop);
 }
 
 void GatewaySite::told(const GatewayId& gateway, const gateway::News& news) {
