@@ -329,16 +329,22 @@ void Planner::take_back(const allocation::JoinPlan& plan) {
         static_cast<void>(allocator_->cancel_handoff(plan.handoff->session));
 }
 
+DesktopRow Planner::new_desktop(const SessionRow& session, const HostId& host,
+                                Mebibytes memory) const {
+    DesktopRow desktop;
+    desktop.id = DesktopId(core_.new_id("d-"));
+    desktop.session = session.id;
+    desktop.host = host;
+    desktop.memory = memory;
+    desktop.image = session.image;
+    if (session.route == RouteKind::gateway)
+        desktop.screen_ticket = core_.new_ticket();
+    return desktop;
+}
+
 void Planner::add_place(Change& change, SessionRow newcomer, MoveRow open,
                         const allocation::JoinPlan& plan) const {
-    DesktopRow to;
-    to.id = DesktopId(core_.new_id("d-"));
-    to.session = newcomer.id;
-    to.host = plan.block.host;
-    to.memory = plan.block.size;
-    to.image = newcomer.image;
-    if (newcomer.route == RouteKind::gateway)
-        to.screen_ticket = core_.new_ticket();
+    const DesktopRow to = new_desktop(newcomer, plan.block.host, plan.block.size);
     newcomer.desktop = to.id;
     newcomer.phase = SessionPhase::waiting;
     open.to = to.id;

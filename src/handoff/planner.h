@@ -84,6 +84,9 @@ class Planner {
     Result<void> begin(const allocation::Handoff& handoff, const std::string& why);
     void add_handoff(store::Change& change, const allocation::Handoff& handoff,
                      const std::string& why) const;
+    /// A row for one that is planned; a gateway's session has a ticket for its screen.
+    [[nodiscard]] store::DesktopRow new_desktop(const store::SessionRow& session,
+                                                const HostId& host, Mebibytes memory) const;
     void add_place(store::Change& change, store::SessionRow newcomer, store::MoveRow open,
                    const allocation::JoinPlan& plan) const;
     void take_back(const allocation::JoinPlan& plan);

@@ -26,14 +26,7 @@ constexpr unsigned move_attempts = 3;
 void Planner::add_handoff(Change& change, const allocation::Handoff& handoff,
                           const std::string& why) const {
     auto session = *core_.state.session(handoff.session);
-    DesktopRow to;
-    to.id = DesktopId(core_.new_id("d-"));
-    to.session = session.id;
-    to.host = handoff.to.host;
-    to.memory = handoff.to.size;
-    to.image = session.image;
-    if (session.route == RouteKind::gateway)
-        to.screen_ticket = core_.new_ticket();
+    const DesktopRow to = new_desktop(session, handoff.to.host, handoff.to.size);
     MoveRow move;
     move.session = session.id;
     move.kind = MoveKind::handoff;
