@@ -5,7 +5,7 @@
 # each file alone, so that a file that leans on its neighbour's #include, or hides its neighbour's names, is found there;
 # what only means "not alone" is therefore not warned of in a batch.
 if(CMAKE_UNITY_BUILD)
-    set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+    set(CMAKE_UNITY_BUILD_BATCH_SIZE 16)
     target_compile_options(baton_warnings INTERFACE -Wno-shadow
         $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()

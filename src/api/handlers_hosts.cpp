@@ -14,7 +14,7 @@ namespace baton::api {
 
 namespace {
 
-constexpr auto invitation = store::TokenRow::Kind::host_invite;
+constexpr auto host_invitation = store::TokenRow::Kind::host_invite;
 
 class HostRoutes {
   public:
@@ -51,7 +51,7 @@ class HostRoutes {
 
 std::vector<handoff::HostView> HostRoutes::all() const {
     std::vector<handoff::HostView> hosts = context_.services.engine.hosts();
-    for (const store::TokenRow& invitation : context_.accounts.invitations(invitation)) {
+    for (const store::TokenRow& invitation : context_.accounts.invitations(host_invitation)) {
         const auto same = [&](const auto& host) { return host.row.id.value == invitation.subject; };
         if (std::ranges::any_of(hosts, same))
             continue;
@@ -149,7 +149,7 @@ void HostRoutes::invite(const CallPtr& call) {
                   fmt::format("a host '{}' has joined and is connected", name.value),
                   "choose another name, or remove that host first", 0});
     auto secret = context_.accounts.invite(
-        invitation, name.value, context_.settings.invitation_life, call->caller.user.value);
+        host_invitation, name.value, context_.settings.invitation_life, call->caller.user.value);
     if (!secret)
         return call->answer(secret.error());
     context_.events_grew();
@@ -180,7 +180,7 @@ void HostRoutes::join(const CallPtr& call) {
     auto join = read_join(call);
     if (!join)
         return call->answer(join.error());
-    if (!has_invitation(context_, call, invitation, join->secret, join->host.value))
+    if (!has_invitation(context_, call, host_invitation, join->secret, join->host.value))
         return;
     auto certificate = context_.services.authority.sign_host(join->host, join->csr_pem);
     if (!certificate)
@@ -260,7 +260,7 @@ void HostRoutes::remove(const CallPtr& call) {
             return call->answer(done.error());
         context_.services.host_changed(id);
     }
-    if (auto done = context_.accounts.withdraw_invitation(invitation, id.value); !done)
+    if (auto done = context_.accounts.withdraw_invitation(host_invitation, id.value); !done)
         return call->answer(done.error());
     (void)context_.tell("host.removed", id.value,
                         fmt::format("{} was removed by {}", id.value, call->caller.user.value));

@@ -13,7 +13,7 @@ constexpr std::size_t length = 1024;
 constexpr std::size_t blocks_low = 0x4;
 constexpr std::size_t free_low = 0xc;
 constexpr std::size_t log_block_size = 0x18;
-constexpr std::size_t magic = 0x38;
+constexpr std::size_t magic_at = 0x38;
 constexpr std::size_t state = 0x3a;
 constexpr std::size_t incompatible = 0x60;
 constexpr std::size_t read_only_compatible = 0x64;
@@ -41,7 +41,7 @@ Result<Superblock> read_superblock(std::span<const std::uint8_t> bytes, std::int
     if (bytes.size() < begin + length)
         return fail(Errc::corrupt, "its file system is cut short", hint);
     const auto block = bytes.subspan(begin, length);
-    if (little(block, magic, 2) != 0xef53)
+    if (little(block, magic_at, 2) != 0xef53)
         return fail(Errc::corrupt, "its file system is no ext4, or its superblock is destroyed",
                     hint);
     const auto compatible = little(block, read_only_compatible, 4);

@@ -23,7 +23,7 @@ struct CloseStatement {
     void operator()(MYSQL_STMT* handle) const { mysql_stmt_close(handle); }
 };
 
-using Statement = std::unique_ptr<MYSQL_STMT, CloseStatement>;
+using OwnedStatement = std::unique_ptr<MYSQL_STMT, CloseStatement>;
 
 Errc kind_of(unsigned code) {
     switch (code) {
@@ -190,7 +190,7 @@ class MariadbSql final : public Sql {
         BATON_TRY(connect());
         auto found = statements_.find(sql);
         if (found == statements_.end()) {
-            Statement made(mysql_stmt_init(handle_.get()));
+            OwnedStatement made(mysql_stmt_init(handle_.get()));
             if (mysql_stmt_prepare(made.get(), sql.data(), sql.size()) != 0)
                 return lost(failed(made.get(), "the samples database cannot be read"));
             // so that the longest value of an answer is known before it is fetched
@@ -301,7 +301,7 @@ class MariadbSql final : public Sql {
 
     MariadbUrl url_;
     std::unique_ptr<MYSQL, CloseConnection> handle_;
-    std::unordered_map<std::string, Statement> statements_; ///< gone before the connection
+    std::unordered_map<std::string, OwnedStatement> statements_; ///< gone before the connection
     bool in_transaction_ = false;
     bool fresh_ = false;
 };

@@ -14,7 +14,7 @@ constexpr Seconds minute = 60, hour = 3600, day = 86'400;
 constexpr std::size_t names_in_a_hint = 8;
 
 /// What comes from a query may hold anything.
-std::string quoted(std::string_view text) {
+std::string printable(std::string_view text) {
     std::string safe(text.substr(0, 64));
     std::replace_if(
         safe.begin(), safe.end(),
@@ -34,7 +34,7 @@ Result<Seconds> parse_length(const std::string& text) {
                                          : 0;
     if (read.ec != std::errc() || factor == 0 || number <= 0 || number > 100 * 366 * day / factor)
         return fail(Errc::invalid_argument,
-                    fmt::format("last '{}' is no length of time", quoted(text)),
+                    fmt::format("last '{}' is no length of time", printable(text)),
                     "write a number and s, m, h or d: 90s, 10m, 1h, 2d");
     return number * factor;
 }
@@ -52,7 +52,7 @@ Result<Seconds> parse_time(const std::string& text) {
         if (rest != nullptr && (*rest == '\0' || std::string_view(rest) == "Z"))
             return ::timegm(&time);
     }
-    return fail(Errc::invalid_argument, fmt::format("until '{}' is no time", quoted(text)),
+    return fail(Errc::invalid_argument, fmt::format("until '{}' is no time", printable(text)),
                 "write it in UTC: 2026-11-20T10:00:00Z");
 }
 
@@ -63,7 +63,7 @@ Result<Resolution> parse_resolution(const std::string& words, Seconds length) {
         return Resolution::minute;
     if (words == "1h" || words.empty())
         return Resolution::hour;
-    return fail(Errc::invalid_argument, fmt::format("every '{}' is not kept", quoted(words)),
+    return fail(Errc::invalid_argument, fmt::format("every '{}' is not kept", printable(words)),
                 "choose 1s, 1m or 1h");
 }
 
@@ -81,10 +81,10 @@ tl::unexpected<Error> nobody(const std::vector<Subject>& subjects, const std::st
                              const Visible& visible) {
     std::string names;
     for (std::size_t i = 0; i < std::min(subjects.size(), names_in_a_hint); ++i)
-        names += (names.empty() ? "" : ", ") + quoted(subjects[i].name);
+        names += (names.empty() ? "" : ", ") + printable(subjects[i].name);
     if (subjects.size() > names_in_a_hint)
         names += ", ...";
-    return fail(Errc::not_found, fmt::format("no samples of '{}' are kept", quoted(who)),
+    return fail(Errc::not_found, fmt::format("no samples of '{}' are kept", printable(who)),
                 visible            ? "you may look at your own sessions"
                 : subjects.empty() ? "the database has no samples at all yet"
                                    : "there are samples of " + names);

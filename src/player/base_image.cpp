@@ -32,7 +32,7 @@ constexpr const char* covered = "/tmp";
 constexpr const char* place = "/tmp/base";
 
 /// After fork. Async-signal-safe.
-struct Launch {
+struct DaemonStart {
     const char* program;
     std::vector<char*> words;
     int disk, monitor, said;
@@ -113,9 +113,9 @@ Result<Export> start_export(const Descriptor& disk, const std::string& id,
     const Descriptor reading(said[0]);
     Descriptor writing(said[1]);
     const auto command = export_command(disk_place, monitor_place, place);
-    Launch launch{program->c_str(), process::exec_pointers(command.words),
-                  disk.get(),       theirs.get(),
-                  writing.get(),    ::getpid()};
+    DaemonStart launch{program->c_str(), process::exec_pointers(command.words),
+                       disk.get(),       theirs.get(),
+                       writing.get(),    ::getpid()};
     Export result;
     result.pid = ::fork();
     if (result.pid < 0)

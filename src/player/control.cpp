@@ -22,7 +22,7 @@ namespace {
 using process::Descriptor;
 
 constexpr std::string_view prefix = "baton-play/";
-constexpr std::size_t largest_packet = 16 * 1024;
+constexpr std::size_t largest_word = 16 * 1024;
 constexpr std::chrono::milliseconds to_ask{200};
 constexpr std::chrono::milliseconds to_answer{5'000};
 
@@ -51,7 +51,7 @@ std::optional<std::string> packet_from(int socket, std::chrono::milliseconds lim
     pollfd ready{socket, POLLIN, 0};
     while (::poll(&ready, 1, static_cast<int>(limit.count())) < 0 && errno == EINTR) {
     }
-    std::string packet(largest_packet, '\0');
+    std::string packet(largest_word, '\0');
     const auto n = ::recv(socket, packet.data(), packet.size(), MSG_DONTWAIT);
     if (n <= 0)
         return std::nullopt;

@@ -43,7 +43,7 @@ Result<Descriptor> bounded_file() {
 }
 
 /// Between fork and exec: descriptors 3 to 6 as xephyr_command says. Async-signal-safe.
-struct Launch {
+struct DisplayStart {
     const char* program;
     std::vector<char*> words;
     const Person& person;
@@ -170,9 +170,10 @@ Result<NestedServer> NestedServer::start(const process::Command& command, const 
     NestedServer server;
     server.ready_ = Descriptor(pipe[0]);
     const Descriptor ready(pipe[1]);
-    Launch launch{program->c_str(), process::exec_pointers(command.words),
-                  person,           {socket, ready.get(), filter_file->get(), cookie_file->get()},
-                  said->get(),      ::getpid()};
+    DisplayStart launch{
+        program->c_str(), process::exec_pointers(command.words),
+        person,           {socket, ready.get(), filter_file->get(), cookie_file->get()},
+        said->get(),      ::getpid()};
     const pid_t pid = ::fork();
     if (pid < 0)
         return fail_errno(errno, "cannot start the desk's display");

@@ -39,7 +39,7 @@ Result<Pipe> make_pipe() {
 }
 
 /// After fork: descriptors 3, 4 and 5 as pasta_command says, then pasta. Async-signal-safe.
-struct Launch {
+struct PastaStart {
     const char* program;
     std::vector<char*> words;
     int users, network, ready, said;
@@ -126,10 +126,10 @@ Result<UserNetwork> UserNetwork::start(const process::Command& command, pid_t in
     auto said = make_pipe();
     if (!users.open() || !network.open() || !ready || !said)
         return fail_errno(errno, "cannot start the network of the desk");
-    Launch launch{program->c_str(),   process::exec_pointers(command.words),
-                  users.get(),        network.get(),
-                  ready->write.get(), said->write.get(),
-                  ::getpid()};
+    PastaStart launch{program->c_str(),   process::exec_pointers(command.words),
+                      users.get(),        network.get(),
+                      ready->write.get(), said->write.get(),
+                      ::getpid()};
     const pid_t pid = ::fork();
     if (pid < 0)
         return fail_errno(errno, "cannot start the network of the desk");

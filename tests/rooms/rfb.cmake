@@ -5,6 +5,7 @@ baton_test(rfb_test KIND unit ROOMS rfb LIBRARIES rapidcheck ZLIB::ZLIB)
 # looks at screens as a viewer does; the lab, the benches and some tests measure with it
 add_executable(baton-screen "${CMAKE_SOURCE_DIR}/tests/tools/baton_screen.cpp"
     "${CMAKE_SOURCE_DIR}/tests/tools/screen_line.cpp")
+target_compile_options(baton-screen PRIVATE ${BATON_OPTIMIZATION_program})
 target_link_libraries(baton-screen PRIVATE baton_rfb baton_guest baton_net CLI11::CLI11 Boost::json OpenSSL::SSL
     fmt::fmt baton_warnings)
 

@@ -2,6 +2,7 @@
 #include "programs/baton/desk.h"
 
 #include "model/size.h"
+#include "programs/baton/output.h"
 
 #include <fmt/format.h>
 
@@ -113,6 +114,14 @@ std::string place_of(const DeskOptions& options) {
             name += low;
     }
     return name.empty() ? "elsewhere" : name;
+}
+
+void say(const DeskOptions& options, const boost::json::object& object,
+         const std::string& sentence) {
+    if (options.as_json)
+        fmt::print("{}", pretty(object));
+    else
+        fmt::print("{}\n", sentence);
 }
 
 bool wants_packed(const DeskOptions& options) {

@@ -66,6 +66,10 @@ void diff_desk_file(const DeskOptions& options); ///< diff of detached desks
 /// options.place, or this machine's name as one.
 std::string place_of(const DeskOptions& options);
 
+/// The object with --json, else the sentence.
+void say(const DeskOptions& options, const boost::json::object& object,
+         const std::string& sentence);
+
 /// Whether an export to this file is to be packed.
 bool wants_packed(const DeskOptions& options);
 

@@ -100,13 +100,6 @@ void say_copied(const DeskOptions& options, const desk::Copied& copied, const st
                human_bytes(copied.copied_bytes), copied.content_sha256);
 }
 
-void say(const DeskOptions& options, const json::object& object, const std::string& sentence) {
-    if (options.as_json)
-        fmt::print("{}", pretty(object));
-    else
-        fmt::print("{}\n", sentence);
-}
-
 void say_header(const DeskOptions& options, const desk::Header& header,
                 const std::string& sentence) {
     auto object = deskserver::to_json(header);

@@ -21,17 +21,10 @@ namespace baton::cli {
 namespace {
 
 /// Making and checking an image takes longer than a question.
-constexpr std::chrono::seconds patience{600};
+constexpr std::chrono::seconds disk_patience{600};
 
 std::string desk_path(const DeskOptions& options) {
     return "/v1/desks/" + escape(options.target);
-}
-
-void say(const DeskOptions& options, const json::object& answer, const std::string& sentence) {
-    if (options.as_json)
-        fmt::print("{}", pretty(answer));
-    else
-        fmt::print("{}\n", sentence);
 }
 
 /// A file on the way, gone when the command ends.
@@ -54,7 +47,7 @@ void send_packed(const DeskOptions& options, const std::string& file) {
     if (error || !stream)
         throw CommandFailed{
             fail_errno(error ? error.value() : EACCES, "cannot read " + file).value()};
-    Remote remote(*options.connection, patience);
+    Remote remote(*options.connection, disk_patience);
     std::string target = fmt::format("{}/image?total={}", desk_path(options), total);
     if (!options.owner.empty())
         target += "&owner=" + escape(options.owner);
@@ -74,7 +67,7 @@ void send_packed(const DeskOptions& options, const std::string& file) {
 class ManagedDesks : public Desks {
   public:
     void create(const DeskOptions& options) override {
-        Remote remote(*options.connection, patience);
+        Remote remote(*options.connection, disk_patience);
         json::object body{{"name", options.target}};
         if (!options.owner.empty())
             body["owner"] = options.owner;
@@ -103,7 +96,7 @@ class ManagedDesks : public Desks {
     }
 
     void check(const DeskOptions& options) override {
-        Remote remote(*options.connection, patience);
+        Remote remote(*options.connection, disk_patience);
         json::object body;
         if (options.repair)
             body["repair"] = true;
@@ -121,7 +114,7 @@ class ManagedDesks : public Desks {
     }
 
     void remove(const DeskOptions& options) override {
-        Remote remote(*options.connection, patience);
+        Remote remote(*options.connection, disk_patience);
         const json::object answer = remote.remove(desk_path(options));
         say(options, answer, fmt::format("the desk {} is removed", options.target));
     }
@@ -179,7 +172,7 @@ void export_desk(const DeskOptions& options) {
                                   fmt::format("{} is there already", options.file),
                                   "name another file, or remove that one", 0}};
     const Passing packed(to.parent_path() / fmt::format(".{}.packed", to.filename().string()));
-    Remote remote(*options.connection, patience);
+    Remote remote(*options.connection, disk_patience);
     remote.download(desk_path(options) + "/image", packed.path);
     if (wants_packed(options)) {
         if (::renameat2(AT_FDCWD, packed.path.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)

@@ -125,7 +125,7 @@ class InSqlite(unittest.TestCase):
 class InMariadb(unittest.TestCase):
     def test_the_same_in_a_real_server(self):
         with MariadbServer() as server, MeasuredSite(store=server.url) as site:
-            site.wait_until_kept("--store", server.url)
+            site.wait_until_kept("--store", server.url, count=2)
             wait_for("usage of a desktop", lambda: busiest(site, "vm-1-1", "--store", server.url) > 0)
             until = ("--until", site.points("vm-1-1", "--store", server.url)[-2]["time"], "--last", "1m", "--csv")
             told_alike(site, ("--store", server.url), "history", "vm-1-1", *until)
