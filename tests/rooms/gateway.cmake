@@ -8,7 +8,6 @@ baton_test(gateway_viewer_test KIND integration ROOMS gateway process LIBRARIES 
 target_sources(gateway_viewer_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_decoder.cpp"
     "${CMAKE_SOURCE_DIR}/tests/integration/rfb_servers_test/live_screens.cpp")
 target_include_directories(gateway_viewer_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
-set_tests_properties(gateway_viewer_test PROPERTIES RUN_SERIAL TRUE)
 
 # the gateway itself, with viewers, browsers' WebSockets, real screens, and everything that can go wrong
 baton_test(gateway_live_test KIND integration ROOMS gateway process LIBRARIES ZLIB::ZLIB PNG::PNG Boost::json
@@ -16,4 +15,3 @@ baton_test(gateway_live_test KIND integration ROOMS gateway process LIBRARIES ZL
 target_sources(gateway_live_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_decoder.cpp"
     "${CMAKE_SOURCE_DIR}/tests/integration/rfb_servers_test/live_screens.cpp")
 target_include_directories(gateway_live_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
-set_tests_properties(gateway_live_test PROPERTIES RUN_SERIAL TRUE)

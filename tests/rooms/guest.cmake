@@ -1,7 +1,5 @@
 baton_test(guest_test KIND unit ROOMS guest LIBRARIES rapidcheck)
 baton_script_test(guest_tiny_test KIND integration LABELS foreign TIMEOUT 900
     COMMAND "${CMAKE_SOURCE_DIR}/tests/integration/guest_tiny_test")
-set_tests_properties(guest_tiny_test PROPERTIES RUN_SERIAL TRUE)
 baton_script_test(guest_desktop_test KIND integration LABELS foreign TIMEOUT 1500
     COMMAND "${CMAKE_SOURCE_DIR}/tests/integration/guest_desktop_test")
-set_tests_properties(guest_desktop_test PROPERTIES RUN_SERIAL TRUE)

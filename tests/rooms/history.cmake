@@ -4,7 +4,6 @@ baton_test(history_test KIND unit ROOMS history LIBRARIES Boost::json rapidcheck
 # one contract, two databases: SQLite, and a MariaDB server that the test starts for itself
 baton_test(history_contract KIND integration ROOMS history process TIMEOUT 180)
 target_sources(history_contract PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/mariadb_server.cpp")
-set_tests_properties(history_contract PROPERTIES RUN_SERIAL TRUE)
 # what a person sees of it
 add_executable(history_filler "${CMAKE_SOURCE_DIR}/tests/tools/history_filler.cpp")
 set_target_properties(history_filler PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
@@ -22,4 +21,3 @@ target_compile_options(mariadb_for_test PRIVATE ${BATON_OPTIMIZATION_program})
 target_link_libraries(mariadb_for_test PRIVATE baton_process baton_history baton_warnings)
 baton_script_test(history_site KIND integration TIMEOUT 240 COMMAND python3
     "${CMAKE_SOURCE_DIR}/tests/integration/history/recorder_test.py")
-set_tests_properties(history_site PROPERTIES RUN_SERIAL TRUE)

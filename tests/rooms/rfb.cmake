@@ -14,11 +14,9 @@ find_package(PNG REQUIRED)
 baton_test(rfb_servers_test KIND integration ROOMS rfb process LIBRARIES ZLIB::ZLIB PNG::PNG Boost::json fmt::fmt
     TIMEOUT 300)
 target_sources(rfb_servers_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_decoder.cpp")
-set_tests_properties(rfb_servers_test PROPERTIES RUN_SERIAL TRUE)
 
 baton_test(rfb_security_test KIND integration ROOMS rfb process net LIBRARIES ZLIB::ZLIB PNG::PNG Boost::json fmt::fmt
     TIMEOUT 180)
 target_sources(rfb_security_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_decoder.cpp"
     "${CMAKE_SOURCE_DIR}/tests/integration/rfb_servers_test/live_screens.cpp")
 target_include_directories(rfb_security_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
-set_tests_properties(rfb_security_test PROPERTIES RUN_SERIAL TRUE)

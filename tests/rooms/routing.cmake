@@ -10,5 +10,5 @@ if(TEST tiny_image)
     baton_script_test(routing_viewer_test KIND integration TIMEOUT 300
         COMMAND "${CMAKE_SOURCE_DIR}/tests/support/with-routing-network"
             "${CMAKE_SOURCE_DIR}/tests/integration/routing_viewer_test")
-    set_tests_properties(routing_viewer_test PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image)
+    set_tests_properties(routing_viewer_test PROPERTIES FIXTURES_REQUIRED tiny_image)
 endif()

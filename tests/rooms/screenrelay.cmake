@@ -8,5 +8,5 @@ baton_test(screenrelay_desktop_test KIND integration ROOMS screenrelay hyperviso
 target_sources(screenrelay_desktop_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration/hypervisor_contract/libvirt_world.cpp")
 target_include_directories(screenrelay_desktop_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
 add_dependencies(screenrelay_desktop_test baton-hostd)
-set_tests_properties(screenrelay_desktop_test PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED tiny_image
+set_tests_properties(screenrelay_desktop_test PROPERTIES FIXTURES_REQUIRED tiny_image
     ENVIRONMENT "BATON_HOSTD=${CMAKE_BINARY_DIR}/bin/baton-hostd;BATON_IMAGES=${CMAKE_BINARY_DIR}/images")
