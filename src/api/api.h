@@ -38,6 +38,15 @@ struct DeskCheck {
     std::string report; ///< lines for a person
 };
 
+/// How a desk was at a moment.
+struct DeskSnapshot {
+    std::string name;
+    WallTime made{};
+    std::uint64_t generation = 0; ///< of the desk at that moment
+    std::int64_t allocated_bytes = 0;
+    bool shared = false; ///< just taken, and takes no space until the desk changes
+};
+
 /// Managed desks, as `baton desk` needs them: the desk server behind blocking calls. Called from
 /// `Services::background` only, never two calls for the same desk at once.
 class DeskAdmin {
@@ -49,6 +58,12 @@ class DeskAdmin {
     /// `repair`: mend what can be mended.
     virtual Result<DeskCheck> check(const DeskName& name, bool repair) = 0;
     virtual Result<void> remove(const DeskName& name) = 0;
+    virtual Result<DeskSnapshot> take_snapshot(const DeskName& name,
+                                               const std::string& snapshot) = 0;
+    /// The oldest first.
+    virtual Result<std::vector<DeskSnapshot>> snapshots(const DeskName& name) = 0;
+    virtual Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot) = 0;
+    virtual Result<void> restore(const DeskName& name, const std::string& snapshot) = 0;
     /// Answers with the image as a file, or with an error. Called on any thread.
     virtual void export_image(const DeskName& name, net::Respond respond) = 0;
     /// Keeps one part; the last one makes the desk, and what it is comes back.

@@ -1,4 +1,4 @@
-#include "api/context.h"
+#include "api/desk_calls.h"
 #include "api/json_out.h"
 
 #include <boost/json/array.hpp>
@@ -15,9 +15,9 @@ namespace {
 constexpr std::int64_t smallest_desk = std::int64_t{16} << 20;
 constexpr std::int64_t largest_desk = std::int64_t{1} << 42;
 
-class DeskRoutes {
+class DeskRoutes : DeskCalls {
   public:
-    explicit DeskRoutes(Context& context) : context_(context) {}
+    using DeskCalls::DeskCalls;
 
     void list(const CallPtr& call);
     void create(const CallPtr& call);
@@ -28,53 +28,11 @@ class DeskRoutes {
     void import_image(const CallPtr& call);
 
   private:
-    /// The row of a desk that the caller may see.
-    Result<store::DeskRow> find(const CallPtr& call);
-    /// Nobody holds the desk and nothing is being done with it.
-    Result<void> is_free(const store::DeskRow& row);
     Result<UserName> owner_of_new(const DeskName& name, const std::optional<std::string>& wanted);
     void save_new(const CallPtr& call, const DeskName& name, const UserName& owner,
                   const Result<DeskFacts>& facts, std::string_view how);
     void checked(const CallPtr& call, const DeskName& name, const Result<DeskCheck>& result);
-
-    /// Does `work` in the background while the desk is marked as in work.
-    template <class T>
-    void work_on(const DeskName& name, std::function<Result<T>()> work,
-                 std::function<void(const Result<T>&)> then) {
-        context_.desks_in_work.insert(name);
-        context_.in_background<T>(std::move(work),
-                                  [this, name, then = std::move(then)](const Result<T>& result) {
-                                      context_.desks_in_work.erase(name);
-                                      then(result);
-                                  });
-    }
-
-    Context& context_;
 };
-
-Result<store::DeskRow> DeskRoutes::find(const CallPtr& call) {
-    const DeskName name(call->parameters[0]);
-    auto row = context_.services.store.desk(name);
-    if (!row)
-        return tl::unexpected(row.error());
-    if (!*row || (!call->over_others() && (*row)->owner != call->caller.user))
-        return fail(Errc::not_found, fmt::format("there is no desk '{}'", name.value.substr(0, 64)),
-                    "see them with: baton desk list");
-    return std::move(**row);
-}
-
-Result<void> DeskRoutes::is_free(const store::DeskRow& row) {
-    if (!row.holder.empty())
-        return fail(Errc::busy,
-                    fmt::format("the desk '{}' is in use by the session {}", row.name.value,
-                                row.holder.value),
-                    fmt::format("close it first: baton session close {}", row.holder.value));
-    if (context_.desks_in_work.contains(row.name))
-        return fail(Errc::busy,
-                    fmt::format("another command works on the desk '{}'", row.name.value),
-                    "try again when it has ended");
-    return {};
-}
 
 Result<UserName> DeskRoutes::owner_of_new(const DeskName& name,
                                           const std::optional<std::string>& wanted) {
@@ -320,6 +278,7 @@ void DeskRoutes::import_image(const CallPtr& call) {
 } // namespace
 
 void add_desk_routes(Context& context, Handlers& handlers) {
+    add_snapshot_routes(context, handlers);
     auto routes = std::make_shared<DeskRoutes>(context);
     handlers[RouteId::desks_list] = [routes](const CallPtr& call) { routes->list(call); };
     handlers[RouteId::desks_create] = [routes](const CallPtr& call) { routes->create(call); };

@@ -32,6 +32,29 @@ Result<std::string> content_id(const json::object& object) {
     return id;
 }
 
+Result<std::string> snapshot_target(const DeskName& name, const std::string& snapshot) {
+    BATON_TRY(check_name("snapshot's name", snapshot));
+    return desk_target("desks", name, "/snapshots/" + snapshot);
+}
+
+/// The objects of the list `key`, each read by `from`.
+template <class T>
+Result<std::vector<T>> each_of(const json::object& answer, std::string_view key,
+                               Result<T> (*from)(const json::object&)) {
+    net::Fields fields(answer, "the desk server's answer");
+    std::vector<T> all;
+    for (const auto& value : fields.array(key)) {
+        if (!value.is_object())
+            return fail(Errc::invalid_argument, "the desk server's list holds something else");
+        auto one = from(value.get_object());
+        if (!one)
+            return tl::unexpected(one.error());
+        all.push_back(std::move(*one));
+    }
+    BATON_TRY(fields.finish());
+    return all;
+}
+
 } // namespace
 
 Result<Client> Client::make(net::ClientSettings settings) {
@@ -66,18 +89,39 @@ Result<std::vector<DeskView>> Client::list() {
     auto answer = ask("GET", "/v1/desks");
     if (!answer)
         return tl::unexpected(answer.error());
-    net::Fields fields(*answer, "the desk server's answer");
-    std::vector<DeskView> views;
-    for (const auto& value : fields.array("desks")) {
-        if (!value.is_object())
-            return fail(Errc::invalid_argument, "the desk server's list holds something else");
-        auto view = desk_view_from(value.get_object());
-        if (!view)
-            return tl::unexpected(view.error());
-        views.push_back(std::move(*view));
-    }
-    BATON_TRY(fields.finish());
-    return views;
+    return each_of<DeskView>(*answer, "desks", desk_view_from);
+}
+
+Result<std::vector<desk::Snapshot>> Client::snapshots(const DeskName& name) {
+    auto target = desk_target("desks", name, "/snapshots");
+    if (!target)
+        return tl::unexpected(target.error());
+    auto answer = ask("GET", *target);
+    if (!answer)
+        return tl::unexpected(answer.error());
+    return each_of<desk::Snapshot>(*answer, "snapshots", snapshot_from);
+}
+
+Result<desk::Snapshot> Client::take_snapshot(const DeskName& name, const std::string& snapshot) {
+    auto target = snapshot_target(name, snapshot);
+    if (!target)
+        return tl::unexpected(target.error());
+    return ask("PUT", *target).and_then(snapshot_from);
+}
+
+Result<void> Client::remove_snapshot(const DeskName& name, const std::string& snapshot) {
+    auto target = snapshot_target(name, snapshot);
+    if (!target)
+        return tl::unexpected(target.error());
+    BATON_TRY(ask("DELETE", *target));
+    return {};
+}
+
+Result<DeskView> Client::restore(const DeskName& name, const std::string& snapshot) {
+    auto target = snapshot_target(name, snapshot);
+    if (!target)
+        return tl::unexpected(target.error());
+    return ask("POST", *target + "/restore").and_then(desk_view_from);
 }
 
 Result<DeskView> Client::show(const DeskName& name) {

@@ -30,6 +30,11 @@ class Client {
     Result<void> remove(const DeskName& name);
     Result<Space> space();
 
+    Result<desk::Snapshot> take_snapshot(const DeskName& name, const std::string& snapshot);
+    Result<std::vector<desk::Snapshot>> snapshots(const DeskName& name);
+    Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot);
+    Result<DeskView> restore(const DeskName& name, const std::string& snapshot);
+
     /// Idempotent: after Errc::timeout or Errc::unavailable ask again with the same numbers.
     Result<DeskExport> lease(const DeskName& name, FencingNumber fence, const HostId& holder);
     Result<void> close(const DeskName& name, FencingNumber fence);

@@ -244,6 +244,29 @@ json::object to_json(const desk::ListedFile& file) {
             {"uid", file.uid},   {"gid", file.gid},   {"size_bytes", file.size_bytes}};
 }
 
+json::object to_json(const desk::Snapshot& snapshot) {
+    return {{"name", snapshot.name},
+            {"made", to_json(snapshot.made)},
+            {"generation", snapshot.generation},
+            {"allocated_bytes", snapshot.allocated_bytes},
+            {"shared", snapshot.shared}};
+}
+
+Result<desk::Snapshot> snapshot_from(const json::object& object) {
+    net::Fields fields(object, "the desk server's answer");
+    desk::Snapshot snapshot;
+    snapshot.name = fields.text("name");
+    const auto made = time_from(fields.text("made"));
+    snapshot.generation = fields.natural("generation");
+    snapshot.allocated_bytes = fields.integer("allocated_bytes");
+    snapshot.shared = fields.truth("shared");
+    BATON_TRY(fields.finish());
+    if (!made)
+        return tl::unexpected(made.error());
+    snapshot.made = *made;
+    return snapshot;
+}
+
 json::object to_json(const Content& content) {
     return {{"content", content.id}, {"bytes", content.bytes}, {"sha256", content.sha256}};
 }

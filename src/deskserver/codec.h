@@ -27,6 +27,9 @@ Result<DeskView> desk_view_from(const boost::json::object& object);
 boost::json::object to_json(const desk::CheckReport& report);
 Result<desk::CheckReport> check_report_from(const boost::json::object& object);
 
+boost::json::object to_json(const desk::Snapshot& snapshot);
+Result<desk::Snapshot> snapshot_from(const boost::json::object& object);
+
 boost::json::object to_json(const desk::Header& header);
 boost::json::object to_json(const desk::ListedFile& file);
 boost::json::object to_json(const Content& content);

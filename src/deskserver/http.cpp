@@ -144,6 +144,9 @@ net::Response Door::desks(const Call& call) {
     if (call.is("POST", {"desks", "*", "content"}))
         return reply_to(contents_.pack(server_, call.desk()), 201);
 
+    if (call.parts.size() >= 3 && call.parts[2] == "snapshots")
+        return snapshots(call);
+
     const auto body = call.body();
     if (!body)
         return reply(body.error());
@@ -169,6 +172,28 @@ net::Response Door::desks(const Call& call) {
     }
     return reply(Error{Errc::not_found,
                        "nothing can be done with " + call.request.method + " " + call.request.path,
+                       {},
+                       0});
+}
+
+net::Response Door::snapshots(const Call& call) {
+    if (call.is("GET", {"desks", "*", "snapshots"})) {
+        const auto kept = server_.snapshots(call.desk());
+        if (!kept)
+            return reply(kept.error());
+        json::array array;
+        for (const auto& one : *kept)
+            array.emplace_back(deskserver::to_json(one));
+        return reply(json::object{{"snapshots", std::move(array)}});
+    }
+    if (call.is("PUT", {"desks", "*", "snapshots", "*"}))
+        return reply_to(server_.take_snapshot(call.desk(), call.parts[3]), 201);
+    if (call.is("DELETE", {"desks", "*", "snapshots", "*"}))
+        return done(server_.remove_snapshot(call.desk(), call.parts[3]));
+    if (call.is("POST", {"desks", "*", "snapshots", "*", "restore"}))
+        return reply_to(server_.restore(call.desk(), call.parts[3]));
+    return reply(Error{Errc::not_found,
+                       "a snapshot is taken with PUT, restored with POST, removed with DELETE",
                        {},
                        0});
 }

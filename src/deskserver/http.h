@@ -26,6 +26,7 @@ class Door {
     struct Call;
     net::Response route(const Call& call);
     net::Response desks(const Call& call);
+    net::Response snapshots(const Call& call);
     net::Response leases(const Call& call);
     net::Response contents(const Call& call);
     net::Response health() const;

@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* extension = ".desk";
 
+} // namespace
+
 tl::unexpected<Error> no_such_desk(const DeskName& name) {
     return fail(Errc::not_found, "no desk is called '" + name.value + "'",
                 "see them with: baton desk list");
@@ -28,8 +30,6 @@ tl::unexpected<Error> in_use(const DeskName& name, const HostId& holder) {
     return fail(Errc::busy, "the desk '" + name.value + "' is in use by " + holder.value,
                 "close its session first");
 }
-
-} // namespace
 
 bool DeskServer::Desk::serves() const {
     if (!daemon)
@@ -161,6 +161,7 @@ Result<void> DeskServer::remove(const DeskName& name) {
         return no_such_desk(name);
     if (!image && image.error().code != Errc::corrupt)
         return tl::unexpected(image.error());
+    BATON_TRY(desk::remove_snapshots(path_of(name)));
     if (::unlink(path_of(name).c_str()) != 0)
         return fail_errno(errno, "cannot remove the desk '" + name.value + "'");
     held->lease.reset();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "desk/check.h"
+#include "desk/copies.h"
 #include "desk/create.h"
 #include "deskserver/storage_daemon.h"
 #include "model/error.h"
@@ -33,6 +34,7 @@ struct Settings {
     std::int64_t low_space_bytes = 1LL << 30; ///< less free than this is told
     std::string program = "qemu-storage-daemon";
     std::string skeleton = "/etc/skel"; ///< of new homes
+    std::size_t most_snapshots = 16;    ///< of one desk: who may take them is not who has the disk
     DaemonDeadlines deadlines;
     unsigned most_restarts = 3; ///< of one export within restart_window; then it is given up
     std::chrono::seconds restart_window{60};
@@ -94,6 +96,13 @@ class DeskServer {
     Result<void> remove(const DeskName& name);
     Result<Space> space() const;
 
+    /// As desk::take_snapshot and the others of desk/copies.h, on a managed desk. Errc::busy:
+    /// exported; Errc::full: no space, or it has `most_snapshots` already.
+    Result<desk::Snapshot> take_snapshot(const DeskName& name, const std::string& snapshot);
+    Result<std::vector<desk::Snapshot>> snapshots(const DeskName& name);
+    Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot);
+    Result<DeskView> restore(const DeskName& name, const std::string& snapshot);
+
     /// As handoff::DeskServer::lease. Errc::conflict: a larger number has been given out, or this
     /// one to another holder; Errc::corrupt: the image is damaged (named); Errc::refused: it is
     /// checked out; Errc::busy: something outside has the file open; Errc::timeout: the old export
@@ -123,6 +132,8 @@ class DeskServer {
     [[nodiscard]] DaemonOrder order_for(const Lease& lease) const;
     /// The desk's entry, locked.
     Held hold(const DeskName& name);
+    /// The entry of a desk that is there and not exported, locked.
+    Result<Held> hold_idle(const DeskName& name);
 
     [[nodiscard]] Result<DeskView> view(const DeskName& name, const Desk& desk) const;
     [[nodiscard]] Result<void> check_lease(const DeskName& name, const desk::Header& header,

@@ -42,6 +42,9 @@ struct DeskServer::Held {
     Desk* operator->() const { return desk.get(); }
 };
 
+tl::unexpected<Error> no_such_desk(const DeskName& name);
+tl::unexpected<Error> in_use(const DeskName& name, const HostId& holder);
+
 /// A TLS folder as QEMU wants it: links to the three files, and Diffie-Hellman parameters (the
 /// group ffdhe2048 of RFC 7919), without which every start of a storage daemon would compute some,
 /// for up to half a second.

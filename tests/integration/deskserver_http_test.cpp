@@ -87,6 +87,12 @@ TEST_F(DoorTest, BadRequestsAreAnsweredWithTheReason) {
              {"DELETE", "/v1/leases/kim", ""},
              {"GET", "/v1/content/../../etc/passwd", ""},
              {"GET", "/v1/content/x", ""},
+             {"PUT", "/v1/desks/kim/snapshots/now", ""},
+             {"PUT", "/v1/desks/kim/snapshots/..", ""},
+             {"PUT", "/v1/desks/kim/snapshots", ""},
+             {"GET", "/v1/desks/kim/snapshots", ""},
+             {"POST", "/v1/desks/kim/snapshots/now/restore", ""},
+             {"DELETE", "/v1/desks/../snapshots/now", ""},
              {"GET", "/", ""},
              {"GET", "", ""},
              {"GET", "/v2/desks", ""},
@@ -157,7 +163,15 @@ TEST_F(ClientTest, DoesFromAfarWhatTheServerDoes) {
     ASSERT_TRUE(holder.connected());
     EXPECT_EQ(client_->lease(kim, FencingNumber{2}, HostId("host1")).error().code, Errc::conflict);
     EXPECT_EQ(client_->check(kim, false).error().code, Errc::busy);
+    EXPECT_EQ(client_->take_snapshot(kim, "now").error().code, Errc::busy);
     ASSERT_TRUE(client_->close(kim, FencingNumber{3}));
+    const auto kept = client_->take_snapshot(kim, "now");
+    ASSERT_TRUE(kept) << kept.error().message();
+    EXPECT_EQ(client_->snapshots(kim).value().at(0).made, kept->made);
+    EXPECT_GT(client_->restore(kim, "now").value().header.generation, kept->generation);
+    EXPECT_EQ(client_->restore(kim, "never").error().code, Errc::not_found);
+    ASSERT_TRUE(client_->remove_snapshot(kim, "now"));
+    EXPECT_TRUE(client_->snapshots(kim).value().empty());
     EXPECT_THAT(holder.tell("write 0 4k"), HasSubstr("error"));
     ASSERT_TRUE(client_->remove(kim));
     EXPECT_EQ(client_->show(kim).error().code, Errc::not_found);

@@ -205,6 +205,58 @@ TEST_F(DeskServerTest, AFileThatSomebodyHasOpenIsNotExported) {
     EXPECT_TRUE(server_->list().value().empty());
 }
 
+TEST_F(DeskServerTest, ADeskIsWhatItWasAtASnapshot) {
+    const DeskName kim("kim");
+    create("kim");
+    const auto write = [&](std::uint64_t fence, const std::string& pattern) {
+        Holder holder(lease("kim", fence, "host1"), host1_);
+        holder.write(pattern, "100M", "64k");
+        holder.tell("flush");
+        EXPECT_EQ(server_->take_snapshot(kim, "in-use").error().code, Errc::busy);
+        EXPECT_EQ(server_->restore(kim, "before").error().code, Errc::busy);
+        ASSERT_TRUE(server_->close(kim, FencingNumber{fence}));
+    };
+    write(1, "0x41");
+    const auto made = server_->take_snapshot(kim, "before");
+    ASSERT_TRUE(made) << made.error().message();
+    EXPECT_EQ(server_->take_snapshot(kim, "before").error().code, Errc::already_exists);
+    write(2, "0x42");
+    const auto before = server_->show(kim).value().header.generation;
+
+    const auto back = server_->restore(kim, "before");
+    ASSERT_TRUE(back) << back.error().message();
+    EXPECT_GT(back->header.generation, before) << "its generation goes on";
+    EXPECT_EQ(lease_error("kim", 2, "host1"), Errc::conflict) << "spent numbers stay spent";
+    {
+        Holder holder(lease("kim", 3, "host2"), host2_);
+        EXPECT_TRUE(holder.reads("0x41", "100M", "64k"));
+        EXPECT_EQ(server_->snapshots(kim).value().size(), 1U) << "told of a desk in use, too";
+        ASSERT_TRUE(server_->close(kim, FencingNumber{3}));
+    }
+    EXPECT_THAT(server_->restore(kim, "other").error().message(), HasSubstr("it has: before"));
+    ASSERT_TRUE(server_->remove_snapshot(kim, "before"));
+    EXPECT_TRUE(server_->snapshots(kim).value().empty());
+    EXPECT_EQ(server_->snapshots(DeskName("lee")).error().code, Errc::not_found);
+    for (const auto* name : {"../kim", "", "a/b"})
+        EXPECT_EQ(server_->take_snapshot(kim, name).error().code, Errc::invalid_argument) << name;
+}
+
+TEST_F(DeskServerTest, SnapshotsOfADeskAreCountedAndGoWithIt) {
+    const DeskName kim("kim");
+    create("kim");
+    for (std::size_t i = 0; i < settings_.most_snapshots; ++i)
+        ASSERT_TRUE(server_->take_snapshot(kim, "s" + std::to_string(i)));
+    const auto refused = server_->take_snapshot(kim, "one-more");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::full);
+    EXPECT_THAT(refused.error().message(), HasSubstr("--remove"));
+    ASSERT_TRUE(server_->remove_snapshot(kim, "s0"));
+    EXPECT_TRUE(server_->take_snapshot(kim, "one-more"));
+    ASSERT_EQ(server_->list().value().size(), 1U) << "a snapshot is no desk";
+    ASSERT_TRUE(server_->remove(kim));
+    EXPECT_FALSE(fs::exists(settings_.desks + "/kim.desk.snapshots"));
+}
+
 TEST_F(DeskServerTest, TwoServersOverOneFolderAreRefused) {
     const auto second = DeskServer::open(settings_, {});
     ASSERT_FALSE(second);

@@ -27,6 +27,19 @@ std::string desk_path(const DeskOptions& options) {
     return "/v1/desks/" + escape(options.target);
 }
 
+std::string snapshot_path(const DeskOptions& options) {
+    return desk_path(options) + "/snapshots/" + escape(options.snapshot);
+}
+
+/// null: the desk server is away, or the desk too damaged to tell.
+json::value snapshots_of(Remote& remote, const DeskOptions& options) {
+    try {
+        return remote.get(desk_path(options) + "/snapshots").at("snapshots");
+    } catch (const CommandFailed&) {
+        return nullptr;
+    }
+}
+
 /// A file on the way, gone when the command ends.
 struct Passing {
     std::string path;
@@ -85,14 +98,20 @@ class ManagedDesks : public Desks {
                                       "the files of a managed desk are not listed from afar",
                                       "copy it into a file first: baton desk export", 0}};
         Remote remote(*options.connection);
-        const json::object desk = remote.get(desk_path(options));
+        json::object desk = remote.get(desk_path(options));
+        desk["snapshots"] = snapshots_of(remote, options);
+        std::string kept;
+        for (const json::value& one :
+             desk.at("snapshots").is_array() ? desk.at("snapshots").get_array() : json::array{})
+            kept += fmt::format("\nsnapshot  {}, {}", field(one.as_object(), "name"),
+                                time_field(one.as_object(), "made"));
         say(options, desk,
             fmt::format("desk      {}\nid        {}\nowner     {}\nsize      {}\nstate     {}\n"
-                        "in use by {}\nfence     {}\nmade      {}",
+                        "in use by {}\nfence     {}\nmade      {}{}",
                         field(desk, "name"), field(desk, "id"), field(desk, "owner"),
                         bytes_field(desk, "size_bytes"), field(desk, "state"),
                         field(desk, "holder") == "-" ? "nobody" : field(desk, "holder"),
-                        field(desk, "fence"), time_field(desk, "created")));
+                        field(desk, "fence"), time_field(desk, "created"), kept));
     }
 
     void check(const DeskOptions& options) override {
@@ -123,9 +142,24 @@ class ManagedDesks : public Desks {
 
     void import_from(const DeskOptions& options) override { import_desk(options); }
 
-    void snapshot(const DeskOptions& options) override { files_alone(options, "snapshot"); }
+    void snapshot(const DeskOptions& options) override {
+        Remote remote(*options.connection, disk_patience);
+        if (options.forget)
+            return say(
+                options, remote.remove(snapshot_path(options)),
+                fmt::format("the snapshot {} of {} is removed", options.snapshot, options.target));
+        const json::object made = remote.put(snapshot_path(options), {});
+        say(options, made,
+            fmt::format("{} is kept as it is now, as {}{}", options.target, field(made, "name"),
+                        field(made, "shared") == "true" ? ", and takes no space until it changes"
+                                                        : ""));
+    }
 
-    void restore(const DeskOptions& options) override { files_alone(options, "restore"); }
+    void restore(const DeskOptions& options) override {
+        Remote remote(*options.connection, disk_patience);
+        say(options, remote.post(snapshot_path(options) + "/restore"),
+            fmt::format("{} is what it was at {}", options.target, options.snapshot));
+    }
 
     void diff(const DeskOptions& options) override { files_alone(options, "diff"); }
 

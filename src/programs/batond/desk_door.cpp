@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <fcntl.h>
 #include <filesystem>
+#include <iterator>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -28,6 +30,11 @@ net::ClientSettings settings_for(const Config& config) {
 
 api::DeskFacts facts_of(const deskserver::DeskView& view) {
     return {view.header.id, view.header.size_bytes, view.header.largest_fence};
+}
+
+api::DeskSnapshot told_of(const desk::Snapshot& snapshot) {
+    return {snapshot.name, snapshot.made, snapshot.generation, snapshot.allocated_bytes,
+            snapshot.shared};
 }
 
 std::string text_of(const desk::CheckReport& report) {
@@ -113,6 +120,36 @@ Result<api::DeskCheck> DeskDoor::check(const DeskName& name, bool repair) {
 
 Result<void> DeskDoor::remove(const DeskName& name) {
     return slow_.with<void>([&](deskserver::Client& client) { return client.remove(name); });
+}
+
+Result<api::DeskSnapshot> DeskDoor::take_snapshot(const DeskName& name,
+                                                  const std::string& snapshot) {
+    return slow_
+        .with<desk::Snapshot>(
+            [&](deskserver::Client& client) { return client.take_snapshot(name, snapshot); })
+        .map(told_of);
+}
+
+Result<std::vector<api::DeskSnapshot>> DeskDoor::snapshots(const DeskName& name) {
+    using Kept = std::vector<desk::Snapshot>;
+    return quick_.with<Kept>([&](deskserver::Client& client) { return client.snapshots(name); })
+        .map([](const Kept& kept) {
+            std::vector<api::DeskSnapshot> all;
+            std::transform(kept.begin(), kept.end(), std::back_inserter(all), told_of);
+            return all;
+        });
+}
+
+Result<void> DeskDoor::remove_snapshot(const DeskName& name, const std::string& snapshot) {
+    return slow_.with<void>(
+        [&](deskserver::Client& client) { return client.remove_snapshot(name, snapshot); });
+}
+
+Result<void> DeskDoor::restore(const DeskName& name, const std::string& snapshot) {
+    return slow_
+        .with<deskserver::DeskView>(
+            [&](deskserver::Client& client) { return client.restore(name, snapshot); })
+        .map([](const auto&) {});
 }
 
 void DeskDoor::export_image(const DeskName& name, net::Respond respond) {

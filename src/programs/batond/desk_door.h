@@ -26,6 +26,11 @@ class DeskDoor : public handoff::DeskServer, public api::DeskAdmin {
                                   std::int64_t size_bytes) override;
     Result<api::DeskCheck> check(const DeskName& name, bool repair) override;
     Result<void> remove(const DeskName& name) override;
+    Result<api::DeskSnapshot> take_snapshot(const DeskName& name,
+                                            const std::string& snapshot) override;
+    Result<std::vector<api::DeskSnapshot>> snapshots(const DeskName& name) override;
+    Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot) override;
+    Result<void> restore(const DeskName& name, const std::string& snapshot) override;
     void export_image(const DeskName& name, net::Respond respond) override;
     Result<std::optional<api::DeskFacts>> import_piece(const DeskName& name, const UserName& owner,
                                                        const api::DeskPiece& piece) override;

@@ -30,6 +30,7 @@ struct SimulatedDesk {
     std::uint64_t fence = 0; ///< of the export that is open; 0 = none
     std::uint64_t largest = 0;
     std::string holder;
+    std::vector<api::DeskSnapshot> snapshots; ///< for the process's life only
 };
 
 /// What exists. Kept in a file that is replaced at every change.
@@ -202,6 +203,11 @@ class SimulatedWorld : public World,
                                   std::int64_t size) override;
     Result<api::DeskCheck> check(const DeskName& name, bool repair) override;
     Result<void> remove(const DeskName& name) override;
+    Result<api::DeskSnapshot> take_snapshot(const DeskName& name,
+                                            const std::string& snapshot) override;
+    Result<std::vector<api::DeskSnapshot>> snapshots(const DeskName& name) override;
+    Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot) override;
+    Result<void> restore(const DeskName& name, const std::string& snapshot) override;
     void export_image(const DeskName& name, net::Respond respond) override;
     Result<std::optional<api::DeskFacts>> import_piece(const DeskName& name, const UserName& owner,
                                                        const api::DeskPiece& piece) override;
@@ -440,6 +446,52 @@ Result<void> SimulatedWorld::remove(const DeskName& name) {
     if (things_.desks.erase(name) == 0)
         return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
     things_.save();
+    return {};
+}
+
+// a simulated desk has no content: a snapshot of it is its name
+Result<api::DeskSnapshot> SimulatedWorld::take_snapshot(const DeskName& name,
+                                                        const std::string& snapshot) {
+    const std::lock_guard lock(mutex_);
+    auto desk = things_.desks.find(name);
+    if (desk == things_.desks.end())
+        return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
+    auto& kept = desk->second.snapshots;
+    if (std::any_of(kept.begin(), kept.end(),
+                    [&](const auto& one) { return one.name == snapshot; }))
+        return fail(Errc::already_exists, fmt::format("there is a snapshot '{}'", snapshot));
+    api::DeskSnapshot made;
+    made.name = snapshot;
+    made.made = loop_.wall();
+    made.shared = true;
+    kept.push_back(made);
+    return made;
+}
+
+Result<std::vector<api::DeskSnapshot>> SimulatedWorld::snapshots(const DeskName& name) {
+    const std::lock_guard lock(mutex_);
+    auto desk = things_.desks.find(name);
+    if (desk == things_.desks.end())
+        return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
+    return desk->second.snapshots;
+}
+
+Result<void> SimulatedWorld::remove_snapshot(const DeskName& name, const std::string& snapshot) {
+    BATON_TRY(restore(name, snapshot));
+    const std::lock_guard lock(mutex_);
+    std::erase_if(things_.desks[name].snapshots,
+                  [&](const auto& one) { return one.name == snapshot; });
+    return {};
+}
+
+Result<void> SimulatedWorld::restore(const DeskName& name, const std::string& snapshot) {
+    auto kept = snapshots(name);
+    if (!kept)
+        return tl::unexpected(kept.error());
+    if (std::none_of(kept->begin(), kept->end(),
+                     [&](const auto& one) { return one.name == snapshot; }))
+        return fail(Errc::not_found,
+                    fmt::format("the desk {} has no snapshot '{}'", name.value, snapshot));
     return {};
 }
 

@@ -107,6 +107,29 @@ class Desks(unittest.TestCase):
             self.assertEqual(again["id"], desk["id"])
             self.assertTrue(site.baton("desk", "check", "kim", "--json").json["sound"])
 
+    def test_a_desk_is_kept_and_is_again_what_it_was(self):
+        with RealSite() as site:
+            site.baton("user", "add", "kim", "--no-password")
+            site.baton("desk", "create", "kim", "--size", "64MiB")
+            image = site.folder / "desks" / "kim.desk"
+            before = hashlib.sha256(image.read_bytes()[1 << 20:]).hexdigest()
+            self.assertIn("is kept as it is now, as clean", site.baton("desk", "snapshot", "kim", "clean").out)
+            self.assertEqual(site.baton("desk", "snapshot", "kim", "clean", status=5).status, 5)
+            self.assertIn("snapshot  clean, ", site.baton("desk", "show", "kim").out)
+            with open(image, "r+b") as changed:
+                changed.seek((1 << 20) + (20 << 20))
+                changed.write(b"what came since")
+            self.assertNotEqual(hashlib.sha256(image.read_bytes()[1 << 20:]).hexdigest(), before)
+            self.assertIn("it has: clean", site.baton("desk", "restore", "kim", "dirty", status=3).err)
+            self.assertIn("kim is what it was at clean", site.baton("desk", "restore", "kim", "clean").out)
+            self.assertEqual(hashlib.sha256(image.read_bytes()[1 << 20:]).hexdigest(), before)
+            self.assertEqual([one["name"] for one in site.baton("desk", "show", "kim", "--json").json["snapshots"]], ["clean"])
+            site.baton("desk", "snapshot", "kim", "clean", "--remove")
+            self.assertEqual(site.baton("desk", "show", "kim", "--json").json["snapshots"], [])
+            kinds = [json.loads(line)["kind"] for line in site.baton("events", "--json").out.splitlines()]
+            self.assertEqual([kind for kind in kinds if kind.startswith("desk.")],
+                             ["desk.created", "desk.snapshot", "desk.restored", "desk.snapshot_removed"])
+
     def test_a_damaged_desk_is_named(self):
         with RealSite() as site:
             site.baton("user", "add", "kim", "--no-password")

@@ -94,6 +94,34 @@ class FakeDesks : public DeskAdmin {
         return {};
     }
 
+    std::map<DeskName, std::vector<DeskSnapshot>> kept;
+
+    Result<DeskSnapshot> take_snapshot(const DeskName& name, const std::string& wanted) override {
+        if (broken)
+            return tl::unexpected(*broken);
+        kept[name].push_back({wanted, WallTime{}, 7, 4096, true});
+        return kept[name].back();
+    }
+
+    Result<std::vector<DeskSnapshot>> snapshots(const DeskName& name) override {
+        return kept[name];
+    }
+
+    Result<void> remove_snapshot(const DeskName& name, const std::string& wanted) override {
+        if (std::erase_if(kept[name], [&](const auto& one) { return one.name == wanted; }) == 0)
+            return fail(Errc::not_found, "no such snapshot");
+        return {};
+    }
+
+    std::vector<std::string> restored;
+
+    Result<void> restore(const DeskName& name, const std::string& wanted) override {
+        if (broken)
+            return tl::unexpected(*broken);
+        restored.push_back(name.value + " to " + wanted);
+        return {};
+    }
+
     void export_image(const DeskName& name, net::Respond respond) override {
         net::Response response;
         response.body = "image of " + name.value;

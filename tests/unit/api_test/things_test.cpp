@@ -153,16 +153,43 @@ TEST_F(DesksTest, AnImageThatNoDeskBelongsToIsNeverGivenToSomebody) {
     EXPECT_EQ(site.ask(site.admin, "DELETE", "/v1/desks/none").status, 404);
 }
 
+TEST_F(DesksTest, APersonKeepsAndRestoresTheirOwnDesk) {
+    ASSERT_EQ(create(R"({"name":"kim"})").status, 201);
+    const auto ask = [&](const std::string& who, const char* method, const std::string& rest) {
+        return site.ask(who, method, "/v1/desks/kim/snapshots" + rest).status;
+    };
+    EXPECT_EQ(ask(kim, "PUT", "/before"), 201);
+    const auto kept = site.get(kim, "/v1/desks/kim/snapshots").at("snapshots").as_array();
+    ASSERT_EQ(kept.size(), 1U);
+    EXPECT_EQ(kept[0].at("name").as_string(), "before");
+    EXPECT_EQ(kept[0].at("generation").to_number<int>(), 7);
+    EXPECT_EQ(ask(kim, "POST", "/before/restore"), 200);
+    EXPECT_EQ(site.desks.restored, std::vector<std::string>{"kim to before"});
+    EXPECT_EQ(ask(kim, "DELETE", "/never"), 404);
+    EXPECT_EQ(ask(kim, "DELETE", "/before"), 200);
+    EXPECT_EQ(ask(kim, "PUT", "/%2e%2e"), 400);
+    for (const auto* method : {"PUT", "DELETE"})
+        EXPECT_EQ(ask(lee, method, "/before"), 404) << "somebody else's desk";
+    EXPECT_EQ(ask(lee, "GET", ""), 404);
+    EXPECT_EQ(ask(lee, "POST", "/before/restore"), 404);
+    EXPECT_EQ(ask(site.admin, "PUT", "/by-admin"), 201);
+    site.desks.broken = Error{Errc::full, "no space left", "", 0};
+    EXPECT_EQ(ask(kim, "PUT", "/full"), net::http_status(Errc::full));
+}
+
 TEST_F(DesksTest, ADeskInUseIsLeftAlone) {
     ASSERT_EQ(create(R"({"name":"kim"})").status, 201);
     store::Change change;
     change.desks = site.store->desks().value();
     change.desks[0].holder = SessionId("s-00000001");
     ASSERT_TRUE(site.store->commit(change));
-    for (const auto& [method, target] :
-         std::vector<std::pair<const char*, const char*>>{{"DELETE", "/v1/desks/kim"},
-                                                          {"POST", "/v1/desks/kim/check"},
-                                                          {"GET", "/v1/desks/kim/image"}}) {
+    for (const auto& [method, target] : std::vector<std::pair<const char*, const char*>>{
+             {"DELETE", "/v1/desks/kim"},
+             {"POST", "/v1/desks/kim/check"},
+             {"PUT", "/v1/desks/kim/snapshots/s"},
+             {"DELETE", "/v1/desks/kim/snapshots/s"},
+             {"POST", "/v1/desks/kim/snapshots/s/restore"},
+             {"GET", "/v1/desks/kim/image"}}) {
         const net::Response response = site.ask(site.admin, method, target);
         EXPECT_EQ(response.status, net::http_status(Errc::busy)) << target;
         EXPECT_NE(error_of(response).find("s-00000001"), std::string::npos);

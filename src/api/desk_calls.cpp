@@ -1,0 +1,31 @@
+#include "api/desk_calls.h"
+
+#include <fmt/format.h>
+
+namespace baton::api {
+
+Result<store::DeskRow> DeskCalls::find(const CallPtr& call) {
+    const DeskName name(call->parameters[0]);
+    auto row = context_.services.store.desk(name);
+    if (!row)
+        return tl::unexpected(row.error());
+    if (!*row || (!call->over_others() && (*row)->owner != call->caller.user))
+        return fail(Errc::not_found, fmt::format("there is no desk '{}'", name.value.substr(0, 64)),
+                    "see them with: baton desk list");
+    return std::move(**row);
+}
+
+Result<void> DeskCalls::is_free(const store::DeskRow& row) {
+    if (!row.holder.empty())
+        return fail(Errc::busy,
+                    fmt::format("the desk '{}' is in use by the session {}", row.name.value,
+                                row.holder.value),
+                    fmt::format("close it first: baton session close {}", row.holder.value));
+    if (context_.desks_in_work.contains(row.name))
+        return fail(Errc::busy,
+                    fmt::format("another command works on the desk '{}'", row.name.value),
+                    "try again when it has ended");
+    return {};
+}
+
+} // namespace baton::api
