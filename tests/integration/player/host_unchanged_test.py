@@ -5,6 +5,7 @@ inside, and after the image's disk is full.
 
     tests/integration/player/host_unchanged_test.py      as root; BATON_BUILD: the build folder
 """
+import ctypes
 import hashlib
 import os
 import pathlib
@@ -17,6 +18,7 @@ import unittest
 from playing import MAPPED, PLAY, PlayerTest, digest, loops_of, wait_until
 
 MARK = "baton-evil"
+CLONE_NEWIPC = 0x08000000
 TREES = ["/bin", "/boot", "/etc", "/home", "/lib", "/opt", "/sbin", "/srv", "/usr"]
 HASHED = ["/etc", "/usr/bin", "/usr/sbin"]
 # where other programs of a machine at work write all the time: nothing of ours may be there
@@ -149,6 +151,12 @@ def state(desk):
         "users": hashlib.sha256(pathlib.Path("/etc/passwd").read_bytes()).hexdigest(),
         "clock": round(offset),
     }
+
+
+def setUpModule():
+    """What other programs of the machine share meanwhile is not the player's doing: its PC has IPC of its own."""
+    if os.geteuid() == 0 and ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWIPC) != 0:
+        raise OSError(ctypes.get_errno(), "no IPC namespace for the test")
 
 
 class HostUnchanged(PlayerTest):
