@@ -14,6 +14,7 @@ set_tests_properties(gateway_viewer_test PROPERTIES RUN_SERIAL TRUE)
 baton_test(gateway_live_test KIND integration ROOMS gateway process LIBRARIES ZLIB::ZLIB PNG::PNG Boost::json
     OpenSSL::SSL fmt::fmt TIMEOUT 300)
 target_sources(gateway_live_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_decoder.cpp"
+    "${CMAKE_SOURCE_DIR}/tests/support/onlooker.cpp"
     "${CMAKE_SOURCE_DIR}/tests/integration/rfb_servers_test/live_screens.cpp")
 target_include_directories(gateway_live_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
 set_tests_properties(gateway_live_test PROPERTIES RUN_SERIAL TRUE)
