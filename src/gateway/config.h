@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
 
 /// What a gateway is told when it starts.
 namespace baton::gateway {
@@ -34,6 +35,11 @@ struct Limits {
     /// A lost screen is tried again after the first pause; each pause is twice the one before.
     std::chrono::milliseconds shortest_retry{250};
     std::chrono::milliseconds longest_retry{4'000};
+    /// A switch that takes longer is told to the person, until it is done or for so long at most;
+    /// what their desktop has drawn over it meanwhile is drawn again so often.
+    std::chrono::milliseconds silent_switch{300};
+    std::chrono::milliseconds longest_notice{30'000};
+    std::chrono::milliseconds notice_repair{250};
     /// A viewer that has not taken so many bytes holds back its own desktop connection.
     std::size_t unsent_bytes = 256 * 1024;
 };
@@ -46,8 +52,14 @@ struct GatewayConfig {
     /// What this gateway shows to viewers and browsers: certificate and key. Replaced files count
     /// for new connections.
     net::TlsFiles viewer_tls;
+    /// A proxy on this machine ends TLS before the gateway: viewers log in by VeNCrypt's Plain,
+    /// browsers come by ws. Then `vnc` and `web` have to be loopback addresses.
+    bool tls_in_front = false;
     /// What it shows to the hosts' relays (CN gateway/NAME), and the site's CA. Likewise.
     net::TlsFiles relay_tls;
+    /// What is drawn over the picture while a switch takes its time, and with which font.
+    std::string moving_text = "Your desk is moving ...";
+    std::string font = "/usr/share/fonts/truetype/nanum/NanumGothic.ttf";
     Limits limits;
 };
 

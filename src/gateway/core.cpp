@@ -5,6 +5,7 @@
 #include "gateway/pointing.h"
 #include "gateway/web_door.h"
 
+#include <boost/asio/ip/address.hpp>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -26,6 +27,26 @@ Result<void> Core::start(const MakeScreenDialer& make_dialer) {
     if (!dialer)
         return tl::unexpected(dialer.error());
     dialer_ = std::move(*dialer);
+    if (config_.tls_in_front)
+        BATON_TRY(check_loopback_only());
+    else
+        BATON_TRY(read_viewer_tls());
+    return listen();
+}
+
+/// What is not encrypted any more must not leave this machine.
+Result<void> Core::check_loopback_only() const {
+    for (const auto& place : {config_.vnc, config_.web}) {
+        error_code error;
+        if (place && (!asio::ip::make_address(place->address, error).is_loopback() || error))
+            return fail(Errc::invalid_argument,
+                        "without TLS of its own a gateway cannot listen at " + place->address,
+                        "let the proxy in front reach it at 127.0.0.1");
+    }
+    return {};
+}
+
+Result<void> Core::read_viewer_tls() {
     net::TlsFiles shown = config_.viewer_tls;
     shown.authority.clear(); // people show a name and a password, no certificate
     if (shown.certificate.empty())
@@ -35,7 +56,7 @@ Result<void> Core::start(const MakeScreenDialer& make_dialer) {
     if (!tls)
         return tl::unexpected(tls.error());
     viewer_tls_ = std::move(*tls);
-    return listen();
+    return {};
 }
 
 Result<void> Core::listen() {
@@ -192,6 +213,29 @@ std::vector<std::shared_ptr<Viewer>> Core::viewers_of(const SessionId& session) 
         if (viewer->session() == session)
             found.push_back(viewer);
     return found;
+}
+
+std::shared_ptr<const Notice> Core::drawn(const std::string& text) {
+    std::erase_if(notices_, [](const auto& one) { return one.second.expired(); });
+    if (const auto found = notices_.find(text); found != notices_.end())
+        return found->second.lock();
+    const auto give_up = [this](const Error& why) {
+        if (!std::exchange(cannot_draw_, true))
+            spdlog::warn("nothing can be written over people's screens: {}", why.message());
+        return nullptr;
+    };
+    if (!lettering_) {
+        auto opened = Lettering::open(config_.font);
+        if (!opened)
+            return give_up(opened.error());
+        lettering_ = std::move(*opened);
+    }
+    auto notice = lettering_->draw(text);
+    if (!notice)
+        return give_up(notice.error());
+    auto kept = std::make_shared<const Notice>(std::move(*notice));
+    notices_[text] = kept;
+    return kept;
 }
 
 // ---- the Switchboard ----------------------------------------------------------------------------

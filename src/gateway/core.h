@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/config.h"
+#include "gateway/lettering.h"
 #include "gateway/ports.h"
 #include "gateway/screen_dialer.h"
 #include "gateway/wire.h"
@@ -63,6 +64,9 @@ class Core : public std::enable_shared_from_this<Core> {
 
     [[nodiscard]] ScreenDialer& dialer() { return *dialer_; }
 
+    [[nodiscard]] bool tls_in_front() const { return config_.tls_in_front; }
+
+    /// Not when TLS is in front.
     [[nodiscard]] asio::ssl::context* viewer_tls() { return viewer_tls_->now(); }
 
     [[nodiscard]] std::uint16_t vnc_port() const;
@@ -100,6 +104,12 @@ class Core : public std::enable_shared_from_this<Core> {
     /// A viewer shows another desktop than before.
     void count_viewers();
 
+    /// The text as a picture, the same one while it is shown; null, and told in the log once: it
+    /// cannot be drawn.
+    std::shared_ptr<const Notice> drawn(const std::string& text);
+
+    [[nodiscard]] const std::string& moving_text() const { return config_.moving_text; }
+
     // ---- the Switchboard ------------------------------------------------------------------------
 
     void prepare(const SessionId& session, const Screen& screen);
@@ -116,6 +126,8 @@ class Core : public std::enable_shared_from_this<Core> {
     using Asked = std::function<void(Director&, Done<Grant>)>;
     void ask_director(const Asked& question, GrantDone done);
     [[nodiscard]] std::vector<std::shared_ptr<Viewer>> viewers_of(const SessionId& session) const;
+    [[nodiscard]] Result<void> check_loopback_only() const;
+    Result<void> read_viewer_tls();
     Result<void> listen();
 
     GatewayConfig config_;
@@ -123,6 +135,9 @@ class Core : public std::enable_shared_from_this<Core> {
     ReadBuffer buffer_{};
     std::optional<net::FreshTls> viewer_tls_;
     std::unique_ptr<ScreenDialer> dialer_;
+    std::unique_ptr<Lettering> lettering_;
+    bool cannot_draw_ = false;
+    std::map<std::string, std::weak_ptr<const Notice>> notices_;
     std::shared_ptr<Listener> vnc_;
     std::shared_ptr<Listener> web_;
     ViewerId last_id_ = 0;

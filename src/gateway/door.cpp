@@ -29,7 +29,7 @@ Door::Door(Core& core, ViewerId id, std::shared_ptr<StreamWire> wire, std::strin
       wire_(wire),
       plain_(std::move(wire)),
       client_(std::move(client)),
-      handshake_({Login::x509_plain}, {}),
+      handshake_({core.tls_in_front() ? Login::plain : Login::x509_plain}, {}),
       deadline_(core.executor()) {}
 
 Door::Door(Core& core, ViewerId id, std::shared_ptr<Wire> wire, std::string client,
@@ -44,7 +44,7 @@ Door::Door(Core& core, ViewerId id, std::shared_ptr<Wire> wire, std::string clie
 
 void Door::start() {
     wire_->attach(weak_from_this());
-    within(core_.limits().handshake_time, {});
+    within(core_.tls_in_front() ? core_.limits().login_time : core_.limits().handshake_time, {});
     if (const std::string why = core_.closed_because(); !why.empty()) {
         handshake_.close_to_all(why);
     } else if (!plain_) {
@@ -221,6 +221,8 @@ void Door::session_closed(const SessionId& session, const std::string& why) {
 void Door::come_in() {
     deadline_.cancel();
     gone_ = true;
+    if (!grant_->resume.empty())
+        wire_->tell("{\"resume\":\"" + grant_->resume + "\"}");
     handshake_.send_server_init(screen_->init());
     wire_->send(handshake_.take_output());
     core_.leave_door(id_);

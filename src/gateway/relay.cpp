@@ -49,6 +49,7 @@ Result<void> Relay::from_viewer(std::string_view bytes) {
     }
     keep_from(viewer_rest_, at);
     splice_.set_last_rect(viewer_.asked(rfb::Encoding::last_rect));
+    draw_notice();
     return outcome;
 }
 
@@ -79,17 +80,19 @@ Result<void> Relay::from_desktop(std::string_view bytes) {
     if (desktop_rest_.empty()) {
         BATON_TRY(walk(bytes, used));
         desktop_rest_.assign(bytes.substr(used));
-        return {};
+    } else {
+        desktop_rest_ += bytes;
+        BATON_TRY(walk(desktop_rest_, used));
+        keep_from(desktop_rest_, used);
     }
-    desktop_rest_ += bytes;
-    BATON_TRY(walk(desktop_rest_, used));
-    keep_from(desktop_rest_, used);
+    draw_notice();
     return {};
 }
 
 Result<void> Relay::walk(std::string_view bytes, std::size_t& used) {
     gather_.clear();
     auto outcome = walk_events(bytes, used);
+    to_viewer_.reserve(to_viewer_.size() + gather_.bytes());
     for (std::size_t i = 0; i < gather_.pieces(); ++i)
         to_viewer_ += gather_.piece(i);
     if (gather_.pieces() > most_kept_pieces)
@@ -117,8 +120,12 @@ void Relay::follow(const ServerEvent& event) {
         update_has_picture_ = true;
         picture_waits_ = false;
     }
-    if (event.ends_rectangle && reader_->size() != viewer_.size())
+    if (event.part == ServerEvent::Part::rectangle)
+        watch_notice(reader_->rectangle());
+    if (event.ends_rectangle && reader_->size() != viewer_.size()) {
         viewer_.set_size(reader_->size());
+        notice_.due = notice_.picture != nullptr; // at another place now
+    }
     if (event.ends_message && update_has_picture_) {
         viewer_.update_ended();
         update_has_picture_ = false;
@@ -166,6 +173,7 @@ Result<void> Relay::cut() {
     picture_waits_ = true;
     stale_ = false;
     splice_.begin_desktop();
+    notice_ = {}; // the new picture covers it
     to_viewer_ += *arrival;
     mark_safe(to_viewer_.size());
     return {};

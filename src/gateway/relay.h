@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/notice.h"
 #include "gateway/ports.h"
 #include "model/error.h"
 #include "rfb/client_reader.h"
@@ -11,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,6 +62,12 @@ class Relay {
     /// to be held, and has to connect again.
     Result<void> desktop_lost();
 
+    /// A text over the picture, until the cut or until it is taken away (null): drawn between two
+    /// messages, as soon as the viewer waits for an update. Not on a palette's colours.
+    void show(std::shared_ptr<const Notice> notice);
+    /// Draws it again if the desktop has drawn over it.
+    void redraw_notice();
+
     [[nodiscard]] bool has_desktop() const { return reader_.has_value(); }
 
     /// What is to be sent; empties it.
@@ -82,6 +90,17 @@ class Relay {
     void change_format();
     void mark_safe(std::size_t bytes);
     void follow(const rfb::ServerEvent& event);
+    void draw_notice();
+    void uncover();
+    void watch_notice(const rfb::Rectangle& rectangle);
+
+    struct Shown {
+        std::shared_ptr<const Notice> picture;
+        bool due = false;                    ///< to be drawn
+        std::optional<rfb::Rectangle> drawn; ///< there
+        bool spoiled = false;                ///< the desktop has drawn there since
+        bool copied = false;                 ///< some of it may be elsewhere as well
+    };
 
     Access access_;
     bool withholding_ = false; ///< the body of a message that no desktop hears
@@ -104,6 +123,7 @@ class Relay {
     bool stale_ = false;        ///< and it is in a format that the viewer does not expect
     bool update_has_picture_ = false;
     std::uint64_t pictures_ = 0;
+    Shown notice_;
 };
 
 } // namespace baton::gateway

@@ -83,14 +83,14 @@ void ScreenConnection::shake_hands() {
     settle({});
 }
 
-void ScreenConnection::await_picture(std::string_view opening, const rfb::PixelFormat& format,
+void ScreenConnection::await_picture(std::string opening, const rfb::PixelFormat& format,
                                      std::chrono::milliseconds time, Done done) {
     done_ = std::move(done);
     stage_ = Stage::picture;
     within(time);
     watch_.emplace(rfb::Size{init().width, init().height}, format);
     watched_ = 0;
-    wire_->send(opening);
+    wire_->send(std::move(opening));
     wire_->read();
 }
 
@@ -113,7 +113,7 @@ void ScreenConnection::look_for_picture() {
             std::string again;
             write(again,
                   rfb::UpdateRequest{true, 0, 0, watch_->size().width, watch_->size().height});
-            wire_->send(again);
+            wire_->send(std::move(again));
         }
     }
     watch_.reset();
@@ -162,9 +162,9 @@ void ScreenConnection::end(const Error& why) {
         done(tl::unexpected(why));
 }
 
-void ScreenConnection::finish(std::string_view last_words) {
+void ScreenConnection::finish(std::string last_words) {
     if (wire_ && stage_ != Stage::closed) {
-        wire_->send(last_words);
+        wire_->send(std::move(last_words));
         wire_->finish({});
     }
     close();

@@ -36,13 +36,13 @@ class ScreenConnection : public WireUser, public std::enable_shared_from_this<Sc
 
     /// After open(): sends `opening`, and waits until a picture has begun to come in `format`.
     /// Nothing of it is lost: carry() gives it. Holds at most one read's bytes and a head.
-    void await_picture(std::string_view opening, const rfb::PixelFormat& format,
+    void await_picture(std::string opening, const rfb::PixelFormat& format,
                        std::chrono::milliseconds time, Done done);
 
     /// From now on `user` gets everything.
     void carry(std::weak_ptr<ScreenUser> user);
 
-    void send(std::string_view bytes) { wire_->send(bytes); }
+    void send(std::string bytes) { wire_->send(std::move(bytes)); }
 
     [[nodiscard]] std::size_t unsent() const { return wire_->unsent(); }
 
@@ -56,7 +56,7 @@ class ScreenConnection : public WireUser, public std::enable_shared_from_this<Sc
     [[nodiscard]] const rfb::ServerInit& init() const { return handshake_.server_init(); }
 
     /// Sends this last, and closes. Nobody is told anything more.
-    void finish(std::string_view last_words);
+    void finish(std::string last_words);
     void close();
 
     void take(std::string_view bytes) override;

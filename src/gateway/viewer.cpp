@@ -1,5 +1,6 @@
 #include "gateway/viewer.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace baton::gateway {
@@ -14,6 +15,8 @@ Viewer::Viewer(Core& core, Arrival arrival)
       screen_(std::move(arrival.screen)),
       place_(arrival.place),
       target_(std::move(arrival.place)),
+      notice_timer_(core.executor()),
+      silence_timer_(core.executor()),
       cut_timer_(core.executor()),
       retry_timer_(core.executor()),
       retry_pause_(core.limits().shortest_retry) {}
@@ -115,7 +118,44 @@ void Viewer::lost(const Error& why) {
 }
 
 void Viewer::show(const std::string& text, std::chrono::milliseconds time) {
-    notice_ = time.count() > 0 ? text : std::string();
+    const auto notice = time.count() > 0 && !left_ ? core_.drawn(text) : nullptr;
+    if (!notice) {
+        hide_notice();
+        return;
+    }
+    relay_.show(notice);
+    flush();
+    notice_end_ = Clock::now() + std::min(time, core_.limits().longest_notice);
+    repair_notice();
+}
+
+/// Looks at it again and again, as long as it is shown.
+void Viewer::repair_notice() {
+    if (left_ || !notice_end_)
+        return;
+    const auto now = Clock::now();
+    if (now >= *notice_end_) {
+        hide_notice();
+        return;
+    }
+    notice_timer_.expires_at(std::min(now + core_.limits().notice_repair, *notice_end_));
+    notice_timer_.async_wait([weak = weak_from_this()](error_code error) {
+        const auto self = weak.lock();
+        if (!self || error || self->left_)
+            return;
+        self->relay_.redraw_notice();
+        self->flush();
+        self->repair_notice();
+    });
+}
+
+void Viewer::hide_notice() {
+    switch_expected_ = false;
+    notice_timer_.cancel();
+    if (!std::exchange(notice_end_, std::nullopt) || left_)
+        return;
+    relay_.show(nullptr);
+    flush();
 }
 
 void Viewer::leave(const std::string& why) {
@@ -126,6 +166,8 @@ void Viewer::leave(const std::string& why) {
     wire_->finish(why);
     if (screen_)
         screen_->close();
+    notice_timer_.cancel();
+    silence_timer_.cancel();
     cut_timer_.cancel();
     retry_timer_.cancel();
     const auto gone = [&why] { return fail(Errc::cancelled, "the viewer has left: " + why); };

@@ -58,7 +58,7 @@ class Viewer : public WireUser, public ScreenUser, public std::enable_shared_fro
     /// Disconnects it.
     void leave(const std::string& why);
 
-    /// What the person is to be told, for so long; zero: taken away. Kept only: nothing draws it.
+    /// What the person is to be told, for so long at most; zero: taken away.
     void show(const std::string& text, std::chrono::milliseconds time);
 
     void take(std::string_view bytes) override;
@@ -80,6 +80,9 @@ class Viewer : public WireUser, public ScreenUser, public std::enable_shared_fro
 
     void flush();
     void balance();
+    void expect_switch();
+    void hide_notice();
+    void repair_notice();
     void note_picture();
     void note_sent();
 
@@ -110,7 +113,10 @@ class Viewer : public WireUser, public ScreenUser, public std::enable_shared_fro
     CutDone cutting_; ///< a cut is waited for, or its first picture
     bool cut_waits_ = false;
     bool left_ = false;
-    std::string notice_;
+    std::optional<Clock::time_point> notice_end_; ///< while one is shown
+    asio::steady_timer notice_timer_;
+    bool switch_expected_ = false;
+    asio::steady_timer silence_timer_; ///< then the person is told
     asio::steady_timer cut_timer_;
     asio::steady_timer retry_timer_;
     std::chrono::milliseconds retry_pause_;

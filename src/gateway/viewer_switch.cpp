@@ -10,12 +10,27 @@ void Viewer::prepare(const Screen& screen) {
     // without a desktop of its own it has more urgent things to do
     const bool busy = wants_another_screen() || cut_waits_ || (next_ && next_->on_ready);
     const bool done = shows(screen) || (next_ && next_->place == screen);
+    if (!left_ && !shows(screen))
+        expect_switch();
     if (!left_ && !busy && !done)
         open_next(screen, {});
 }
 
+/// From here on the person waits.
+void Viewer::expect_switch() {
+    if (std::exchange(switch_expected_, true))
+        return;
+    silence_timer_.expires_after(core_.limits().silent_switch);
+    silence_timer_.async_wait([weak = weak_from_this()](error_code error) {
+        const auto self = weak.lock();
+        if (self && !error && self->switch_expected_)
+            self->show(self->core_.moving_text(), self->core_.limits().longest_notice);
+    });
+}
+
 void Viewer::make_ready(const Screen& screen, ReadyDone done) {
     retry_timer_.cancel();
+    expect_switch();
     if (std::exchange(cut_waits_, false)) {
         cut_timer_.cancel();
         end_cut(fail(Errc::cancelled, "the session was pointed elsewhere meanwhile"));
@@ -73,6 +88,8 @@ void Viewer::next_settled(const Result<void>& outcome) {
 }
 
 void Viewer::give_up_next() {
+    silence_timer_.cancel();
+    hide_notice();
     if (next_)
         next_->connection->close();
     next_.reset();
@@ -146,6 +163,10 @@ void Viewer::cut_now() {
     cut_waits_ = false;
     cut_timer_.cancel();
     retry_timer_.cancel();
+    switch_expected_ = false;
+    silence_timer_.cancel();
+    notice_timer_.cancel();
+    notice_end_.reset();
     note_sent();
     if (const auto outcome = relay_.cut(); !outcome) {
         leave(outcome.error().message());

@@ -15,8 +15,12 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 
 void WebDoor::start() {
-    stream_.start_tls(*core_.viewer_tls());
     stream_.expires_after(core_.limits().handshake_time); // until the upgrade is through
+    if (core_.tls_in_front()) {
+        read_request();
+        return;
+    }
+    stream_.start_tls(*core_.viewer_tls());
     stream_.async_handshake(asio::ssl::stream_base::server,
                             [self = shared_from_this()](error_code error) {
                                 if (error)

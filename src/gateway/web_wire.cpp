@@ -23,10 +23,11 @@ WebWire::WebWire(net::Stream&& stream) : Wire(stream.get_executor()), socket_(st
 
 void WebWire::accept(Request request, std::function<void(Result<void>)> done) {
     http::token_list offered(request[http::field::sec_websocket_protocol]);
-    if (offered.exists("binary"))
-        socket_.set_option(
-            websocket::stream_base::decorator([](websocket::response_type& response) {
-                response.set(http::field::sec_websocket_protocol, "binary");
+    hears_text_ = offered.exists("baton.screen");
+    if (hears_text_ || offered.exists("binary"))
+        socket_.set_option(websocket::stream_base::decorator(
+            [chosen = hears_text_ ? "baton.screen" : "binary"](websocket::response_type& response) {
+                response.set(http::field::sec_websocket_protocol, chosen);
             }));
     auto held = std::make_shared<Request>(std::move(request));
     socket_.async_accept(*held, [self = self<WebWire>(), held,
@@ -56,7 +57,29 @@ void WebWire::begin_read() {
         });
 }
 
+void WebWire::tell(std::string text) {
+    if (hears_text_)
+        text_ = std::move(text);
+}
+
+void WebWire::write_text() {
+    socket_.text(true);
+    socket_.async_write(asio::buffer(text_),
+                        [self = self<WebWire>()](error_code error, std::size_t) {
+                            self->socket_.binary(true);
+                            std::string().swap(self->text_);
+                            if (error)
+                                self->failed(ended(error));
+                            else
+                                self->written(0);
+                        });
+}
+
 void WebWire::begin_write(std::string_view bytes) {
+    if (!text_.empty()) {
+        write_text();
+        return;
+    }
     socket_.async_write(asio::buffer(bytes), [self = self<WebWire>(),
                                               size = bytes.size()](error_code error, std::size_t) {
         if (error)

@@ -20,11 +20,14 @@ void Wire::read() {
     begin_read();
 }
 
-void Wire::send(std::string_view bytes) {
+void Wire::send(std::string bytes) {
     if (closed() || bytes.empty())
         return;
     queued_total_ += bytes.size();
-    queue_ += bytes;
+    if (queue_.empty())
+        queue_ = std::move(bytes);
+    else
+        queue_ += bytes;
     write_next();
 }
 
@@ -37,17 +40,18 @@ void Wire::write_next() {
         in_flight_ = std::exchange(queue_, {});
     }
     write_pending_ = true;
-    begin_write(in_flight_);
+    begin_write(std::string_view(in_flight_).substr(written_));
 }
 
 void Wire::written(std::size_t bytes) {
     write_pending_ = false;
     if (closed_)
         return;
-    if (bytes == in_flight_.size())
+    written_ += bytes;
+    if (written_ == in_flight_.size()) {
         std::string().swap(in_flight_); // an idle connection keeps no memory
-    else
-        in_flight_.erase(0, bytes);
+        written_ = 0;
+    }
     if (finishing_) {
         if (unsent() == 0)
             last_word();
@@ -60,10 +64,14 @@ void Wire::written(std::size_t bytes) {
         user->progress();
 }
 
-void Wire::arrived(std::string_view bytes) {
+void Wire::deliver(std::string_view bytes) {
     const auto user = user_.lock();
     if (user && !closed())
         user->take(bytes); // may call read(), which is nothing new while this read is under way
+}
+
+void Wire::arrived(std::string_view bytes) {
+    deliver(bytes);
     nothing_arrived();
 }
 
@@ -153,19 +161,26 @@ void StreamWire::begin_read() {
     });
 }
 
+/// Where a full buffer came there is more: it is had without waiting. Not for ever, for the sake of
+/// the others on this thread.
 void StreamWire::readable() {
-    if (paused()) {
-        nothing_arrived();
-        return;
-    }
+    constexpr int most_reads = 4;
+    int reads = 0;
+    while (!paused() && read_once())
+        if (++reads == most_reads)
+            break;
+    nothing_arrived();
+}
+
+/// Whether there may be more.
+bool StreamWire::read_once() {
     error_code error;
     const std::size_t got = stream_.read_now(asio::buffer(buffer_), error);
     if (got > 0)
-        arrived({buffer_.data(), got});
-    else if (error == asio::error::would_block)
-        nothing_arrived();
-    else
+        deliver({buffer_.data(), got});
+    else if (error != asio::error::would_block)
         failed(ended(error));
+    return got == buffer_.size();
 }
 
 void StreamWire::begin_write(std::string_view bytes) {

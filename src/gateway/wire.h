@@ -50,9 +50,15 @@ class Wire : public std::enable_shared_from_this<Wire> {
     void pause() { reading_ = false; }
 
     /// In order. Kept until it is sent: see unsent().
-    void send(std::string_view bytes);
+    void send(std::string bytes);
 
-    [[nodiscard]] std::size_t unsent() const { return in_flight_.size() + queue_.size(); }
+    /// A word beside the stream, before all that is sent from now on. Only where a peer has said
+    /// that it listens to such; else nothing.
+    virtual void tell(std::string /*text*/) {}
+
+    [[nodiscard]] std::size_t unsent() const {
+        return in_flight_.size() - written_ + queue_.size();
+    }
 
     /// All that was ever given to send(), and how much of it the kernel has.
     [[nodiscard]] std::uint64_t queued_total() const { return queued_total_; }
@@ -79,6 +85,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
     virtual void shut() = 0;
 
     // What it tells.
+    /// Gives the user something of a read that goes on; nothing_arrived() ends it.
+    void deliver(std::string_view bytes);
     void arrived(std::string_view bytes);
     void nothing_arrived();
     void written(std::size_t bytes);
@@ -98,7 +106,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
 
     std::weak_ptr<WireUser> user_;
     asio::steady_timer patience_; ///< while finishing
-    std::string in_flight_;       ///< of which written_ bytes are sent
+    std::string in_flight_;
+    std::size_t written_ = 0; ///< of in_flight_
     std::string queue_;
     std::string why_;
     std::function<void()> on_closed_;
@@ -131,6 +140,7 @@ class StreamWire : public Wire {
     void end_writing(const std::string& why) override;
     void shut() override;
     void readable();
+    [[nodiscard]] bool read_once();
 
     net::Stream stream_;
     ReadBuffer& buffer_;

@@ -232,6 +232,16 @@ Result<CertificateInfo> inspect_certificate_file(const std::string& path) {
     return info;
 }
 
+std::optional<std::string> expiry_warning(const std::string& path, const CertificateInfo& info,
+                                          WallTime now) {
+    const auto left = std::chrono::floor<std::chrono::days>(info.not_after - now);
+    if (info.not_after <= now)
+        return "the certificate " + path + " has expired";
+    if (info.not_after - now >= certificate_renewal)
+        return std::nullopt;
+    return "the certificate " + path + " ends in " + std::to_string(left.count()) + " days";
+}
+
 Result<void> check_certificate(const std::string& certificate_pem, const std::string& key_pem,
                                const std::string& authority_pem) {
     const auto certificate = certificate_from_pem(certificate_pem);

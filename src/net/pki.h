@@ -4,6 +4,7 @@
 #include "model/types.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,10 @@ struct CertificateAndKey {
 /// Of the first certificate in a PEM text. Errc::corrupt: there is none.
 Result<CertificateInfo> inspect_certificate(const std::string& pem);
 Result<CertificateInfo> inspect_certificate_file(const std::string& path);
+
+/// What a log is to say about a certificate's end: from certificate_renewal before it on.
+std::optional<std::string> expiry_warning(const std::string& path, const CertificateInfo& info,
+                                          WallTime now);
 
 /// Errc::corrupt: the key is another's, or the certificate was not issued by that authority.
 Result<void> check_certificate(const std::string& certificate_pem, const std::string& key_pem,

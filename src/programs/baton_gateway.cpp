@@ -28,6 +28,13 @@ void add_run(CLI::App& app, baton::gateway_program::RunOptions& options) {
                                         "What viewers and browsers are shown, PEM; replaced files "
                                         "are used at once (default: the site's CA's)");
     run->add_option("--key", options.key, "Its key")->needs(certificate);
+    run->add_flag("--tls-in-front", options.tls_in_front,
+                  "A proxy on this machine ends TLS: VeNCrypt Plain and ws, on the loopback alone")
+        ->excludes(certificate);
+    run->add_option("--language", options.language,
+                    "Of what is written over people's screens: en or ko")
+        ->check(CLI::IsMember({"en", "ko"}))
+        ->capture_default_str();
     run->add_option("--viewers", options.viewers, "At most so many at once")
         ->check(CLI::Range(1U, 1'000'000U))
         ->capture_default_str();

@@ -27,7 +27,7 @@ void write_desktop_size(std::string& out, Size size) {
 void write_extended_desktop_size(std::string& out, Size size) {
     write(out, Rectangle{0, 0, size.width, size.height, Encoding::extended_desktop_size});
     put32(out, 1U << 24); // one screen, padding
-    put32(out, 0);        // its id
+    put32(out, 1);        // its id: libvncclient takes no notice of a screen 0
     put32(out, 0);        // its place
     put16(out, size.width);
     put16(out, size.height);

@@ -103,9 +103,6 @@ Result<Identity> identity(const RunOptions& options) {
     if (left < std::chrono::seconds(0))
         return fail(Errc::unauthenticated, own.files.certificate + " has expired",
                     "check the clock, or join anew with: baton-gateway join --replace");
-    if (left < net::certificate_renewal)
-        spdlog::warn("the certificate of this gateway ends in {} days: join anew with --replace",
-                     std::chrono::duration_cast<std::chrono::hours>(left).count() / 24);
     const std::string& name = certificate->common_name;
     if (!name.starts_with(gatelink::certificate_prefix))
         return fail(Errc::corrupt, own.files.certificate + " is no gateway's certificate",
@@ -131,8 +128,35 @@ Result<gateway::GatewayConfig> config_of(const RunOptions& options, const Identi
     config.viewer_tls = own.files;
     if (!options.certificate.empty())
         config.viewer_tls = {options.certificate, options.key, own.files.authority};
+    config.tls_in_front = options.tls_in_front;
+    if (options.language == "ko")
+        config.moving_text = "데스크를 옮기고 있습니다 ...";
     config.limits.viewers = options.viewers;
     return config;
+}
+
+void warn_of_end(const std::string& path, std::string_view remedy) {
+    const auto info = net::inspect_certificate_file(path);
+    if (!info)
+        return; // said when it was to be used
+    const auto now = std::chrono::floor<WallTime::duration>(std::chrono::system_clock::now());
+    if (const auto warning = net::expiry_warning(path, *info, now))
+        spdlog::warn("{}: {}", *warning, remedy);
+}
+
+/// Until SIGTERM or SIGINT; says twice a day what is about to expire.
+int wait_for_the_end(const sigset_t& signals, const RunOptions& options, const Identity& own) {
+    constexpr timespec half_a_day{12L * 60 * 60, 0};
+    for (;;) {
+        warn_of_end(own.files.certificate,
+                    "hosts and controller will refuse this gateway; join anew: baton gateway "
+                    "invite, then baton-gateway join --replace");
+        if (!options.certificate.empty())
+            warn_of_end(options.certificate, "viewers will refuse it; replace the file");
+        const int signal = ::sigtimedwait(&signals, nullptr, &half_a_day);
+        if (signal > 0)
+            return signal;
+    }
 }
 
 } // namespace
@@ -173,8 +197,7 @@ Result<void> run(const RunOptions& options) {
     if (config->web)
         fmt::print("browsers on {}:{}\n", config->web->address, (*gateway)->web_port());
     std::fflush(stdout);
-    int signal = 0;
-    sigwait(&signals, &signal);
+    const int signal = wait_for_the_end(signals, options, *own);
     spdlog::info("ending on {}", ::strsignal(signal)); // NOLINT(concurrency-mt-unsafe)
     dialer.reset();
     gateway->reset();

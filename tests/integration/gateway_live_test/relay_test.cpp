@@ -16,7 +16,7 @@ TEST(GatewayRelay, ScreensAreReachedOverTheHostsRelays) {
     const Certificates elsewhere;
     const FakeRelay stranger(elsewhere.server(), two.address());
     site.director().add_user("kim", "s3cret-7", grant_for("s-1", host1.place(FakeRelay::ticket())));
-    Onlooker kim(site, site.gateway().vnc_port(), "kim", "s3cret-7");
+    Onlooker kim(site.trusted(), site.gateway().vnc_port(), "kim", "s3cret-7");
     const auto sees = [&](std::uint32_t colour) {
         return kim.look_until([&] { return kim.picture().at(0, 0) == colour; });
     };

@@ -37,6 +37,9 @@ class Site {
 
     [[nodiscard]] const Certificates& certificates() const { return *certificates_; }
 
+    /// The CA that the gateway's certificate comes from.
+    [[nodiscard]] std::string trusted() const { return certificates_->folder.file("ca-cert.pem"); }
+
     /// Ends it as a program's end would.
     void stop() { gateway_.reset(); }
 

@@ -12,6 +12,7 @@ Limits short_switches() {
     Limits limits;
     limits.screen_time = 700ms;
     limits.cut_time = 200ms;
+    limits.silent_switch = 100ms;
     limits.shortest_retry = 50ms;
     limits.longest_retry = 200ms;
     return limits;
@@ -27,7 +28,7 @@ class GatewaySwitch : public ::testing::Test {
         return screen_at("d-" + name, folder.file(name));
     }
 
-    Onlooker come() { return {site, site.gateway().vnc_port(), "kim", "s3cret-7"}; }
+    Onlooker come() { return {site.trusted(), site.gateway().vnc_port(), "kim", "s3cret-7"}; }
 
     static bool sees(Onlooker& onlooker, std::uint32_t colour) {
         return onlooker.look_until([&] {
@@ -47,7 +48,7 @@ TEST_F(GatewaySwitch, AllOfASessionsViewersAreSwitchedAndNobodyElses) {
     site.director().add_user("lee", "s3cret-8", grant_for("s-2", first));
     Onlooker kim = come();
     Onlooker kims_tablet = come();
-    Onlooker lee(site, site.gateway().vnc_port(), "lee", "s3cret-8");
+    Onlooker lee(site.trusted(), site.gateway().vnc_port(), "lee", "s3cret-8");
     ASSERT_TRUE(sees(kim, red) && sees(kims_tablet, red) && sees(lee, red));
     const auto switched = site.point("s-1", place("second"));
     ASSERT_TRUE(switched) << switched.error().message();
@@ -132,12 +133,12 @@ TEST_F(GatewaySwitch, AKilledMachineIsReplacedByPointingElsewhere) {
     const rfb::QemuScreen text(rfb::Show::text);
     site.director().add_user("lee", "s3cret-8",
                              grant_for("s-2", screen_at("d-patterns", patterns->address())));
-    Onlooker lee(site, site.gateway().vnc_port(), "lee", "s3cret-8");
-    ASSERT_TRUE(lee.look_until_it_shows(*patterns));
+    Onlooker lee(site.trusted(), site.gateway().vnc_port(), "lee", "s3cret-8");
+    ASSERT_TRUE(lee.look_until_it_shows(patterns->screendump()));
     patterns.reset();
     ASSERT_TRUE(site.director().wait_for_news<ScreenLost>(1));
     ASSERT_TRUE(site.point("s-2", screen_at("d-text", text.address())));
-    EXPECT_TRUE(lee.look_until_it_shows(text));
+    EXPECT_TRUE(lee.look_until_it_shows(text.screendump()));
 }
 
 TEST_F(GatewaySwitch, APreparedDesktopNeedsNoConnectionAnyMore) {
@@ -201,7 +202,8 @@ TEST_F(GatewaySwitch, WhoComesDuringASwitchEndsWhereItEnds) {
     const FakeScreen two(folder.file("second"), blue);
     site.director().hold();
     auto coming = std::async(std::launch::async, [this] {
-        return std::make_unique<Onlooker>(site, site.gateway().vnc_port(), "kim", "s3cret-7");
+        return std::make_unique<Onlooker>(site.trusted(), site.gateway().vnc_port(), "kim",
+                                          "s3cret-7");
     });
     ASSERT_TRUE(site.director().wait_until_asked(1));
     site.director().release();
@@ -222,6 +224,35 @@ TEST_F(GatewaySwitch, ASwitchEndsWithTheGateway) {
     site.stop();
     EXPECT_EQ(left.get_future().get().error().code, Errc::cancelled);
     EXPECT_FALSE(kim.look_until([] { return false; }));
+}
+
+TEST_F(GatewaySwitch, ASwitchThatTakesLongIsToldOverThePicture) {
+    const FakeScreen one(folder.file("first"), red);
+    const FakeScreen silent(folder.file("silent"), blue, Manner::says_nothing);
+    Onlooker kim = come();
+    ASSERT_TRUE(sees(kim, red));
+    std::promise<Result<Switched>> failing;
+    site.gateway().point(SessionId("s-1"), place("silent"),
+                         [&](Result<Switched> outcome) { failing.set_value(std::move(outcome)); });
+    const auto middle = [&] { return kim.picture().at(FakeScreen::width / 2, 2); };
+    EXPECT_TRUE(kim.look_until([&] { return middle() != red; })) << "the text's ground";
+    EXPECT_EQ(kim.picture().at(0, FakeScreen::height - 1), red);
+    EXPECT_EQ(failing.get_future().get().error().code, Errc::timeout);
+    EXPECT_TRUE(kim.look_until([&] { return middle() == red; })) << "and is gone with it";
+}
+
+TEST_F(GatewaySwitch, WhatTheControllerSaysIsShownForItsTime) {
+    FakeScreen one(folder.file("first"), red);
+    Onlooker kim = come();
+    ASSERT_TRUE(sees(kim, red));
+    const auto middle = [&] { return kim.picture().at(FakeScreen::width / 2, 2); };
+    const auto corner = [&] { return kim.picture().at(0, FakeScreen::height - 1); };
+    site.gateway().show(SessionId("s-1"), "soon", 30s);
+    EXPECT_TRUE(kim.look_until([&] { return middle() != red; }));
+    one.paint(green); // over it as well
+    EXPECT_TRUE(kim.look_until([&] { return corner() == green && middle() != green; }));
+    site.gateway().show(SessionId("s-1"), "soon", 200ms);
+    EXPECT_TRUE(kim.look_until([&] { return middle() == green; }));
 }
 
 } // namespace

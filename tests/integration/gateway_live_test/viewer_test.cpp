@@ -13,8 +13,8 @@ process::Child start_viewer(const Site& site, const rfb::ViewersScreen& screen,
                             const std::string& encoding, const std::string& password) {
     return rfb::start_program(
         {"/usr/bin/xtigervncviewer", "-display", screen.display(), "-SecurityTypes=X509Plain",
-         "-X509CA=" + site.certificates().folder.file("ca-cert.pem"), "-ReconnectOnError=0",
-         "-AlertOnFatalError=0", "-RemoteResize=0", "-MenuKey=", "-AutoSelect=0", "-NoJPEG=1",
+         "-X509CA=" + site.trusted(), "-ReconnectOnError=0", "-AlertOnFatalError=0",
+         "-RemoteResize=0", "-MenuKey=", "-AutoSelect=0", "-NoJPEG=1",
          "-PreferredEncoding=" + encoding, fmt::format("127.0.0.1::{}", port)},
         {"HOME=" + home, "VNC_USERNAME=kim", "VNC_PASSWORD=" + password});
 }

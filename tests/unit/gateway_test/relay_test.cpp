@@ -105,7 +105,7 @@ class Scene {
     }
 
     void step() {
-        switch (*rc::gen::inRange(0, 10)) {
+        switch (*rc::gen::inRange(0, 12)) {
         case 0:
         case 1:
             person();
@@ -126,6 +126,12 @@ class Scene {
             break;
         case 8:
             cut();
+            break;
+        case 9:
+            relay_.show(*rc::gen::arbitrary<bool>() ? notice_ : nullptr);
+            break;
+        case 10:
+            relay_.redraw_notice();
             break;
         default:
             lose();
@@ -225,6 +231,8 @@ class Scene {
     std::unique_ptr<Backend> desktop_;
     std::unique_ptr<Backend> next_;
     Relay relay_;
+    std::shared_ptr<const Notice> notice_ =
+        std::make_shared<const Notice>(Notice{70, 5, std::string(70 * 5, 'n')});
     rfb::Viewer viewer_;
     std::string typed_; ///< that has not reached the relay
     std::set<std::uint32_t> pressed_;

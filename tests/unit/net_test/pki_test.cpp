@@ -90,6 +90,16 @@ TEST(Authority, IsNotTakenFromPartsThatDoNotBelongTogether) {
     EXPECT_EQ(Authority::from_pem(leaf.certificate_pem, leaf.key_pem).error().code, Errc::corrupt);
 }
 
+TEST(Pki, AnEndIsToldInTime) {
+    using std::chrono::days;
+    CertificateInfo info;
+    const WallTime now{days(20'000)};
+    info.not_after = now + days(30);
+    EXPECT_EQ(expiry_warning("/c", info, now), std::nullopt);
+    EXPECT_EQ(expiry_warning("/c", info, now + days(1)), "the certificate /c ends in 29 days");
+    EXPECT_EQ(expiry_warning("/c", info, now + days(30)), "the certificate /c has expired");
+}
+
 TEST(PkiFiles, AuthorityIsMadeOnceAndKept) {
     const TemporaryDirectory folder;
     const auto pki = folder.file("deep/pki");

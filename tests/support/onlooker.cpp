@@ -1,5 +1,6 @@
-#include "peer.h"
+#include "support/onlooker.h"
 
+#include "net/vnc_password.h"
 #include "rfb/handshake_client.h"
 
 #include <fmt/format.h>
@@ -13,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-namespace baton::gateway {
+namespace baton::testing {
 
 process::Descriptor connect_to_port(std::uint16_t port) {
     process::Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -70,10 +71,10 @@ std::string Line::receive_rest() {
     return all;
 }
 
-WebCarrier::WebCarrier(const Site& site, std::uint16_t port, const std::string& target,
+WebCarrier::WebCarrier(const std::string& authority, std::uint16_t port, const std::string& target,
                        const std::string& protocol)
     : line_(port) {
-    line_.start_tls(site.certificates().folder.file("ca-cert.pem"));
+    line_.start_tls(authority);
     line_.send(fmt::format("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nUpgrade: websocket\r\n"
                            "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                            "Sec-WebSocket-Version: 13\r\n{}\r\n",
@@ -133,21 +134,23 @@ bool WebCarrier::receive(std::string& buffer) {
         close_reason_ = payload.size() > 2 ? payload.substr(2) : "";
         return false;
     }
+    if (opcode == 1)
+        texts_ += payload;
     if (opcode == 2)
         buffer += payload;
     return true;
 }
 
-Onlooker::Onlooker(const Site& site, std::uint16_t port, const std::string& user,
-                   const std::string& password)
-    : Onlooker(site.certificates().folder.file("ca-cert.pem"), port, user, password) {}
-
 Onlooker::Onlooker(const std::string& authority, std::uint16_t port, const std::string& user,
-                   const std::string& password) {
-    auto plain = std::make_unique<PlainCarrier>(port);
+                   const std::string& password)
+    : Onlooker(connect_to_port(port), authority, rfb::Login::x509_plain, {user, password}) {}
+
+Onlooker::Onlooker(process::Descriptor socket, const std::string& authority, rfb::Login login,
+                   const rfb::Credentials& proof) {
+    auto plain = std::make_unique<PlainCarrier>(std::move(socket));
     plain_ = plain.get();
     carrier_ = std::move(plain);
-    log_in(authority, rfb::Login::x509_plain, {user, password});
+    log_in(authority, login, proof);
 }
 
 Onlooker::Onlooker(std::unique_ptr<Carrier> carrier) : carrier_(std::move(carrier)) {
@@ -173,6 +176,9 @@ void Onlooker::log_in(const std::string& authority, rfb::Login login,
         }
         if (step == Step::give_credentials)
             handshake.give(proof);
+        if (step == Step::answer_challenge)
+            handshake.answer(
+                net::answer_vnc_challenge(proof.password, handshake.challenge()).value());
     }
     init_ = handshake.server_init();
     begin();
@@ -207,6 +213,10 @@ void Onlooker::walk() {
             break;
         at += event->bytes.size();
         decoder_->take(*reader_, *event);
+        if (event->part == rfb::ServerEvent::Part::rectangle)
+            update_has_picture_ = update_has_picture_ || is_picture(reader_->rectangle().encoding);
+        if (event->ends_message && std::exchange(update_has_picture_, false))
+            ++updates_;
         if (event->ends_message)
             request(true);
     }
@@ -223,10 +233,8 @@ bool Onlooker::look_until(const std::function<bool()>& enough) {
     }
 }
 
-bool Onlooker::look_until_it_shows(const rfb::QemuScreen& screen) {
-    return look_until([&] {
-        return decoder_->missing() == 0 && decoder_->picture().ppm() == screen.screendump();
-    });
+bool Onlooker::look_until_it_shows(const std::string& ppm) {
+    return look_until([&] { return decoder_->missing() == 0 && decoder_->picture().ppm() == ppm; });
 }
 
-} // namespace baton::gateway
+} // namespace baton::testing
