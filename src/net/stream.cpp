@@ -72,6 +72,8 @@ void Stream::Impl::close() {
 }
 
 void Stream::finish_writing() {
+    if (impl_->tls)
+        impl_->tls->finish();
     error_code ignored;
     impl_->socket.socket().shutdown(asio::socket_base::shutdown_send, ignored);
 }

@@ -74,7 +74,8 @@ class Stream {
 
     /// Closes the socket at once; pending operations end with operation_aborted.
     void close();
-    /// The peer reads to the end; reading goes on.
+    /// The peer reads to the end, and inside TLS is told that the end is meant (RFC 8446, 6.1);
+    /// reading goes on. Not while a write is pending.
     void finish_writing();
     /// Something to read, or the end, is there without anybody having asked (a kept connection).
     [[nodiscard]] bool readable();
