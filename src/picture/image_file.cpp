@@ -24,7 +24,7 @@ std::size_t pixel_row(const Framebuffer& screen) {
 } // namespace
 
 Result<void> draw_jpeg(std::string_view file, Framebuffer& screen, const Area& area) {
-    thread_local const Jpeg decoder(::tjInitDecompress());
+    const Jpeg decoder(::tjInitDecompress()); // one that has seen a damaged file keeps its doubts
     const auto* bytes = reinterpret_cast<const unsigned char*>(file.data());
     int width = 0;
     int height = 0;
@@ -32,14 +32,13 @@ Result<void> draw_jpeg(std::string_view file, Framebuffer& screen, const Area& a
     int colours = 0;
     if (::tjDecompressHeader3(decoder.get(), bytes, file.size(), &width, &height, &sampling,
                               &colours) != 0 ||
-        width != area.width || height != area.height)
+        area.empty() || width != area.width || height != area.height)
         return rfb::not_rfb("the screen sent a JPEG that does not fit its rectangle");
     auto* to =
         reinterpret_cast<unsigned char*>(screen.row(static_cast<std::size_t>(area.y)) + area.x);
     const int pitch = static_cast<int>(pixel_row(screen) * sizeof(std::uint32_t));
     if (::tjDecompress2(decoder.get(), bytes, file.size(), to, width, pitch, height, TJPF_BGRX,
-                        TJFLAG_LIMITSCANS) != 0 &&
-        ::tjGetErrorCode(decoder.get()) == TJERR_FATAL)
+                        TJFLAG_LIMITSCANS) != 0)
         return rfb::not_rfb("the screen sent a JPEG that cannot be read");
     for (int y = area.y; y < area.y + area.height; ++y) { // the fourth byte may be anything
         std::uint32_t* row = screen.row(static_cast<std::size_t>(y)) + area.x;

@@ -41,7 +41,8 @@ std::vector<Encoding> all_of(const Wishes& wishes) {
 
 Viewing::Viewing(const rfb::ServerInit& init, const Wishes& wishes, Framebuffer before)
     : reader_({init.width, init.height}, rfb::PixelFormat{}),
-      decoder_(reader_.size(), std::move(before)) {
+      decoder_(reader_.size(), std::move(before)),
+      size_(reader_.size()) {
     decoder_.set_name(init.name);
     write(out_, rfb::SetPixelFormat{});
     write_encodings(out_, all_of(wishes));
@@ -110,8 +111,7 @@ void Viewing::begin_rectangle() {
     pixels_ = pixels_ || rfb::is_picture(rectangle.encoding);
     if (rectangle.encoding == Encoding::qemu_extended_key)
         extended_keys_ = true;
-    if (reader_.size() != decoder_.framebuffer().size())
-        resized_ = true;
+    resized_ = resized_ || std::exchange(size_, reader_.size()) != reader_.size();
 }
 
 void Viewing::end_update() {
@@ -210,7 +210,8 @@ Result<void> Viewing::end_clipboard() {
         theirs_ = from_latin1(body_);
         return {};
     }
-    if ((text.flags & clip::provide) == 0) {
+    // capabilities name the other actions
+    if ((text.flags & clip::caps) != 0 || (text.flags & clip::provide) == 0) {
         take_extended(text.flags);
         return {};
     }

@@ -83,6 +83,7 @@ class Viewing {
     bool extended_keys_ = false;
     bool in_update_ = false;
     bool pixels_ = false; ///< the update under way has some
+    rfb::Size size_;      ///< as far as the update under way has told
     bool resized_ = false;
     bool continuous_ = false;
     std::uint64_t frames_ = 0;

@@ -123,6 +123,9 @@ void add_options(CLI::App& app, Words& words) {
         ->required();
     app.add_option("--ca", settings.link.authority,
                    "The site's CA, PEM: nobody without a certificate of it is spoken to");
+    app.add_option(
+        "--controller", settings.controller,
+        "https://ADDRESS:PORT: let the person choose where there is more than one OS image");
     app.add_option("--user", settings.user, "The name in the login");
     app.add_option("--password-file", words.password_file,
                    "Log in at once with the password in this file's first line");

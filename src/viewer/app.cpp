@@ -25,7 +25,8 @@ App::App(ViewerSettings settings)
     : settings_(std::move(settings)), form_(settings_.user), status_shown_(settings_.status) {}
 
 App::~App() {
-    link_.reset(); // its thread calls wake()
+    opening_.reset(); // their threads call wake()
+    link_.reset();
     cursor_.reset();
     canvas_.reset();
     view_.reset();
@@ -69,9 +70,13 @@ Result<void> App::open() {
         return tl::unexpected(link.error());
     link_ = std::move(*link);
     input_.emplace(*link_);
+    if (!settings_.controller.empty())
+        opening_.emplace(settings_.controller, settings_.link.authority, [this] { wake(); });
     // without a CA there are no names, and most often no password
-    if (settings_.password || settings_.link.authority.empty())
-        link_->open({settings_.user, settings_.password.value_or("")});
+    if (settings_.password || settings_.link.authority.empty()) {
+        who_ = {settings_.user, settings_.password.value_or("")};
+        log_in();
+    }
     return {};
 }
 
@@ -110,6 +115,7 @@ Result<void> App::loop() {
 void App::take(const SDL_Event& event) {
     if (event.type == wake_event_) {
         wake_pending_ = false;
+        look_at_opening();
         look_at_state();
         paint_waits_ = true;
         return;
@@ -144,8 +150,7 @@ void App::take_window(const SDL_WindowEvent& event) {
 }
 
 void App::take_on_page(const SDL_Event& event) {
-    const bool busy = state_.stage != Stage::idle;
-    if (event.type == SDL_TEXTINPUT && !busy) {
+    if (event.type == SDL_TEXTINPUT && !busy()) {
         form_.type(event.text.text);
         page_is_stale_ = true;
     }
@@ -153,9 +158,13 @@ void App::take_on_page(const SDL_Event& event) {
         return;
     page_is_stale_ = true;
     const SDL_Keysym& key = event.key.keysym;
-    if (busy) {
-        if (key.sym == SDLK_ESCAPE)
+    if (busy()) {
+        if (key.sym == SDLK_ESCAPE) {
             link_->close();
+            if (opening_)
+                opening_->cancel();
+            look_at_opening();
+        }
         return;
     }
     const bool shift = (key.mod & KMOD_SHIFT) != 0;
@@ -184,16 +193,56 @@ void App::take_on_page(const SDL_Event& event) {
         break;
     case SDLK_RETURN:
     case SDLK_KP_ENTER:
-        if (form_.press(Key::enter))
+        if (form_.press(Key::enter)) {
+            who_ = form_.credentials();
             log_in();
+        }
         break;
     default:
         break;
     }
 }
 
+bool App::busy() const {
+    return state_.stage != Stage::idle || opening_state_.stage == OpeningState::Stage::working;
+}
+
+/// With a controller: first the session, of an image that the person has chosen if there are more.
 void App::log_in() {
-    link_->open(form_.credentials());
+    if (!opening_)
+        link_->open(who_);
+    else if (opening_state_.stage == OpeningState::Stage::choosing)
+        opening_->choose(form_.images()[form_.image()]);
+    else
+        opening_->begin(who_);
+    look_at_opening();
+}
+
+void App::look_at_opening() {
+    if (!opening_)
+        return;
+    const auto before = opening_state_.stage;
+    opening_state_ = opening_->state();
+    page_is_stale_ = true;
+    if (opening_state_.stage == before)
+        return;
+    switch (opening_state_.stage) {
+    case OpeningState::Stage::opened:
+        opening_->cancel();
+        opening_state_ = {};
+        link_->open(who_);
+        break;
+    case OpeningState::Stage::choosing:
+        form_.offer(opening_state_.images, opening_state_.preferred);
+        break;
+    case OpeningState::Stage::idle:
+        if (settings_.once && opening_state_.why)
+            outcome_ = tl::unexpected(*opening_state_.why);
+        form_.begin_again();
+        break;
+    default:
+        break;
+    }
 }
 
 void App::obey(Command command) {
@@ -237,11 +286,20 @@ void App::look_at_state() {
 
 Notice App::notice() const {
     const auto say = [this](Word which) { return std::string(word(which, settings_.language)); };
-    const auto because = [&](std::string_view more) {
-        return sentence(*state_.why, settings_.language) + "\n" + std::string(more);
+    const auto because_of = [&](const Error& why, std::string_view more) {
+        return sentence(why, settings_.language) + "\n" + std::string(more);
     };
+    if (opening_state_.stage == OpeningState::Stage::working) {
+        if (opening_state_.why)
+            return {because_of(*opening_state_.why, say(Word::try_again)), true, true};
+        return {say(Word::starting), false, true};
+    }
+    if (opening_state_.stage == OpeningState::Stage::choosing)
+        return {say(Word::choose_image), false, false};
     switch (state_.stage) {
     case Stage::idle:
+        if (opening_state_.why)
+            return {sentence(*opening_state_.why, settings_.language), true, false};
         if (state_.why)
             return {sentence(*state_.why, settings_.language), true, false};
         return {state_.ended ? say(Word::session_ended) : std::string(), false, false};
@@ -249,11 +307,11 @@ Notice App::notice() const {
         return {say(Word::starting), false, true};
     case Stage::waiting:
         if (state_.why)
-            return {because(say(Word::try_again)), true, true};
+            return {because_of(*state_.why, say(Word::try_again)), true, true};
         [[fallthrough]];
     default:
         if (state_.why)
-            return {because(say(Word::connecting)), true, true};
+            return {because_of(*state_.why, say(Word::connecting)), true, true};
         return {say(Word::connecting), false, true};
     }
 }

@@ -3,6 +3,7 @@
 #include "viewer/canvas.h"
 #include "viewer/input.h"
 #include "viewer/login_view.h"
+#include "viewer/opening.h"
 #include "viewer/viewer.h"
 
 #include <atomic>
@@ -39,6 +40,8 @@ class App {
     void take_window(const SDL_WindowEvent& event);
     void obey(Command command);
     void log_in();
+    void look_at_opening();
+    [[nodiscard]] bool busy() const;
     void look_at_state();
     void paint();
     void paint_page();
@@ -59,7 +62,10 @@ class App {
     std::unique_ptr<Link> link_;
     std::optional<Input> input_;
     LoginForm form_;
+    rfb::Credentials who_;
     LinkState state_;
+    std::optional<Opening> opening_; ///< where the controller is known
+    OpeningState opening_state_;
     std::optional<Result<void>> outcome_; ///< there: the program ends
 
     bool page_is_stale_ = true;

@@ -216,10 +216,12 @@ class ThreadLink : public Link {
             recorder_->take(bytes, frames);
         if (!drawn) {
             stop();
+            backoff_.slow(); // the same would come again
             try_later(drawn.error());
             return false;
         }
-        backoff_.reset();
+        if (frames > 0)
+            backoff_.reset();
         write_next();
         sample();
         wake_();

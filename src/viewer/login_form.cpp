@@ -15,10 +15,14 @@ bool continues(char byte) {
 
 } // namespace
 
-LoginForm::LoginForm(std::string name, std::vector<std::string> images)
-    : name_(std::move(name)),
-      images_(std::move(images)),
-      field_(name_.empty() ? Field::name : Field::password) {}
+LoginForm::LoginForm(std::string name)
+    : name_(std::move(name)), field_(name_.empty() ? Field::name : Field::password) {}
+
+void LoginForm::offer(std::vector<std::string> images, std::size_t preferred) {
+    images_ = std::move(images);
+    image_ = preferred < images_.size() ? preferred : 0;
+    field_ = images_.size() > 1 ? Field::image : Field::password;
+}
 
 std::string* LoginForm::text() {
     if (field_ == Field::image)
@@ -82,6 +86,8 @@ bool LoginForm::press(Key key) {
 void LoginForm::begin_again() {
     std::fill(password_.begin(), password_.end(), '\0');
     password_.clear();
+    images_.clear();
+    image_ = 0;
     field_ = name_.empty() ? Field::name : Field::password;
 }
 

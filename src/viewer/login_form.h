@@ -15,15 +15,17 @@ class LoginForm {
     enum class Field : std::uint8_t { name, password, image };
     enum class Key : std::uint8_t { next, previous, erase, erase_all, left, right, enter };
 
-    /// `images`: what there is to choose from; with less than two there is nothing to choose.
     /// `name` filled in: the password is asked for.
-    explicit LoginForm(std::string name, std::vector<std::string> images = {});
+    explicit LoginForm(std::string name);
+
+    /// There are `images` to choose from, and the next thing to do is that; `preferred` is of them.
+    void offer(std::vector<std::string> images, std::size_t preferred);
 
     void type(std::string_view text);
     /// true: the person wants to log in, and has said as who.
     bool press(Key key);
 
-    /// The password is forgotten, and asked for again.
+    /// The password and the choice are forgotten, and asked for again.
     void begin_again();
 
     [[nodiscard]] const std::string& name() const { return name_; }

@@ -14,6 +14,7 @@ namespace baton::viewer {
 
 struct ViewerSettings {
     LinkSettings link;
+    std::string controller; ///< its URL, where OS images are to be chosen from; "": the site's own
     std::string user;
     std::optional<std::string> password; ///< given: logs in without asking
     Language language = Language::english;

@@ -13,7 +13,7 @@ struct Entry {
     std::string_view korean;
 };
 
-constexpr std::array<Entry, 19> words{{
+constexpr std::array<Entry, 20> words{{
     {"Your desktop", "내 데스크톱"},
     {"Name", "이름"},
     {"Password", "비밀번호"},
@@ -26,6 +26,8 @@ constexpr std::array<Entry, 19> words{{
     {"The name or the password is wrong.", "이름 또는 비밀번호가 틀렸습니다."},
     {"You are logged out.", "로그아웃되었습니다."},
     {"Type your name first.", "이름을 먼저 입력하십시오."},
+    {"Choose the system that your desktop starts from (arrow keys), then press Enter.",
+     "시작할 운영체제를 화살표 키로 고른 다음 Enter를 누르십시오."},
     {"Caps Lock is on", "Caps Lock이 켜져 있습니다"},
     {"Connection lost; connecting again ...", "연결이 끊어졌습니다. 다시 연결하는 중 ..."},
     {"user", "사용자"},

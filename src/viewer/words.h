@@ -24,6 +24,7 @@ enum class Word : std::uint8_t {
     wrong_credentials,
     session_ended,
     name_missing,
+    choose_image,
     caps_lock,
     reconnecting,
     status_user,

@@ -48,20 +48,24 @@ TEST(LoginForm, WantsAName) {
 }
 
 TEST(LoginForm, ChoosesAnImageWhereThereAreTwo) {
-    LoginForm one("kim", {"desktop-1"});
-    one.press(Key::next);
-    EXPECT_EQ(one.field(), Field::name);
-    LoginForm form("kim", {"desktop-1", "tiny-1"});
-    form.press(Key::next);
+    LoginForm form("kim");
+    form.type("s3cret-7");
+    form.offer({"desktop-1", "tiny-1"}, 1);
     EXPECT_EQ(form.field(), Field::image);
-    form.type("x"); // nothing to type into
-    form.press(Key::right);
     EXPECT_EQ(form.image(), 1U);
+    form.type("x"); // nothing to type into
     form.press(Key::right);
     EXPECT_EQ(form.image(), 0U);
     form.press(Key::left);
     EXPECT_EQ(form.image(), 1U);
+    EXPECT_EQ(form.credentials().password, "s3cret-7");
     EXPECT_TRUE(form.press(Key::enter));
+    form.press(Key::next);
+    EXPECT_EQ(form.field(), Field::name);
+    form.begin_again();
+    EXPECT_TRUE(form.images().empty());
+    form.press(Key::next);
+    EXPECT_EQ(form.field(), Field::name) << "nothing to choose any more";
 }
 
 TEST(LoginForm, TakesNoMoreThanALoginCanCarry) {
