@@ -118,6 +118,11 @@ void Viewer::show(const std::string& text, std::chrono::milliseconds time) {
     notice_ = time.count() > 0 ? text : std::string();
 }
 
+void Viewer::session_closed(const std::string& why) {
+    wire_->will_be_meant();
+    leave(why);
+}
+
 void Viewer::leave(const std::string& why) {
     if (left_)
         return;

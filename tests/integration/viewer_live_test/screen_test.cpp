@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <filesystem>
 #include <optional>
 
 namespace baton::viewer {
@@ -61,23 +62,23 @@ TEST(ViewerLive, TypesKeysWithTheirPlaces) {
 TEST(ViewerLive, KeepsThePictureAndComesBackWhenTheScreenDoes) {
     const rfb::ViewersScreen screen;
     const testing::TemporaryDirectory folder;
-    std::optional<RunningQemu> qemu(folder.file("vnc"));
-    const Shown viewer(screen, {"--gateway", folder.file("vnc"), "--window", "720x400"});
-    const std::string black(screen.shot().size(), '\0');
-    ASSERT_TRUE(eventually([&] { return screen.shot() != black; }));
+    const std::string place = folder.file("vnc");
+    std::optional<rfb::QemuScreen> desktop(rfb::Show::text);
+    std::filesystem::create_symlink(desktop->address(), place);
+    const Shown viewer(screen, {"--gateway", place, "--window", "720x400"});
+    ASSERT_TRUE(eventually([&] { return screen.shows(desktop->screendump()); }));
     const auto before = screen.shot();
-    qemu.reset();
-    // the line above the picture says it; below, the picture is as it was
-    const std::size_t below = std::size_t{1000} * 3 * 400;
-    EXPECT_TRUE(eventually([&] { return screen.shot() != before; }));
+    desktop.reset();
+    ASSERT_TRUE(eventually([&] { return screen.shot() != before; })) << "it does not say so";
     keep_shot(screen, "reconnecting");
-    EXPECT_EQ(screen.shot().substr(below), before.substr(below));
-    std::filesystem::remove(folder.file("vnc"));
-    qemu.emplace(folder.file("vnc"));
-    EXPECT_TRUE(eventually([&] {
-        viewer.xdo({"key", "a"});
-        return qemu->key_log().find("keycode 0x1e") != std::string::npos;
-    }));
+    // below the line that says it the picture is as it was
+    const std::size_t below = std::size_t{1000} * 3 * 250;
+    EXPECT_TRUE(screen.shot().substr(below) == before.substr(below));
+    const rfb::QemuScreen another(rfb::Show::patterns);
+    std::filesystem::remove(place);
+    std::filesystem::create_symlink(another.address(), place);
+    viewer.xdo({"key", "ctrl+alt+shift+f"}); // pixel by pixel
+    EXPECT_TRUE(eventually([&] { return screen.shows(another.screendump()); }));
 }
 
 TEST(ViewerLive, SaysWhyItCannotGoOn) {

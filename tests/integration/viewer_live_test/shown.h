@@ -34,7 +34,11 @@ class Shown {
     /// Types on the display, with xdotool: "key", "a".
     void xdo(const std::vector<std::string>& words) const;
 
-    void type(const std::string& text) const { xdo({"type", "--delay", "20", text}); }
+    /// And Enter, which xdotool would type as another key than a person's.
+    void type_line(const std::string& text) const {
+        xdo({"type", "--delay", "20", text});
+        xdo({"key", "Return"});
+    }
 
     /// Its exit status, when it has ended by itself within 20 seconds; else -1.
     int wait_for_end();
