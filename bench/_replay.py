@@ -16,7 +16,7 @@ class Record:
         self.pieces = []  # (seconds since the first of them, bytes)
         self.frames = 0
         with open(path, "rb") as file:
-            if file.read(len(HEAD)) != HEAD:
+            if not HEAD.startswith(file.read(len(HEAD))):
                 raise SystemExit(f"{path} is no record of baton-view")
             while len(head := file.read(12)) == 12:
                 when, frames, length = struct.unpack(">III", head)
@@ -26,7 +26,7 @@ class Record:
                 elif len(data) == length:
                     self.pieces.append((when / 1000, data))
                     self.frames = frames
-        begin = self.pieces[0][0]
+        begin = self.pieces[0][0] if self.pieces else 0
         self.pieces = [(when - begin, data) for when, data in self.pieces]
         self.bytes = sum(len(data) for _, data in self.pieces)
 

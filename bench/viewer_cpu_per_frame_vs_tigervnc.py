@@ -84,7 +84,7 @@ def make_record(build, folder, screen):
         viewer = subprocess.Popen([build / "bin/baton-view", "--gateway", socket_path, "--window", "%dx%d" % SIZE,
                                    "--record", path], env={**os.environ, "DISPLAY": screen.display})
         end = time.monotonic() + 20
-        while not path.exists() or path.stat().st_size < 1000:  # its first picture
+        while not path.exists() or not Record(path).frames:  # its first picture
             if time.monotonic() > end:
                 raise SystemExit("baton-view records nothing")
             time.sleep(0.05)

@@ -215,6 +215,8 @@ void App::log_in() {
         opening_->choose(form_.images()[form_.image()]);
     else
         opening_->begin(who_);
+    if (opening_) // it may have ended already
+        opening_state_.stage = OpeningState::Stage::working;
     look_at_opening();
 }
 
@@ -263,9 +265,9 @@ void App::obey(Command command) {
 
 void App::look_at_state() {
     const bool was_at_desktop = at_desktop();
-    const Stage before = state_.stage;
+    const auto endings = state_.endings;
     state_ = link_->state();
-    if (state_.stage == Stage::idle && before != Stage::idle) {
+    if (state_.endings != endings && state_.stage == Stage::idle) {
         if (settings_.once)
             outcome_ = state_.why ? Result<void>(tl::unexpected(*state_.why)) : Result<void>{};
         form_.begin_again();

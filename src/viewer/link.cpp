@@ -75,7 +75,9 @@ class ThreadLink : public Link {
             backoff_.reset();
             {
                 const std::lock_guard lock(state_mutex_);
+                const auto endings = state_.endings;
                 state_ = {};
+                state_.endings = endings;
             }
             {
                 const std::lock_guard lock(screen_mutex_);
@@ -123,6 +125,7 @@ class ThreadLink : public Link {
             state_.stage = stage;
             state_.why = std::move(why);
             state_.ended = ended;
+            state_.endings += stage == Stage::idle ? 1 : 0;
             state_.shown = state_.shown || stage == Stage::showing;
         }
         wake_();

@@ -39,7 +39,8 @@ struct LinkState {
     Stage stage = Stage::idle;
     std::optional<Error> why;
     bool ended = false; ///< idle: the other side has ended it in good order, as after a log-out
-    bool shown = false; ///< it has shown a screen since open()
+    std::uint64_t endings = 0;              ///< grows each time it becomes idle
+    bool shown = false;                     ///< it has shown a screen since open()
     std::chrono::microseconds round_trip{}; ///< of TCP, smoothed; zero: not known
 };
 
