@@ -270,7 +270,7 @@ void Core::close(const SessionId& session, const std::string& why) {
     for (const auto& [id, door] : std::map(asking_))
         door->session_closed(session, why);
     for (const auto& viewer : viewers_of(session))
-        viewer->leave(why);
+        viewer->session_closed(why);
     told_lost_.erase(session);
 }
 

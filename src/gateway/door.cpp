@@ -14,8 +14,8 @@ namespace {
 /// What a person is told. Nobody learns here whether it was the name or the password.
 std::string word_for(const Error& why, bool by_ticket) {
     if (why.code == Errc::unauthenticated)
-        return by_ticket ? "this ticket is not valid any more; open the desktop again"
-                         : "the name or the password is wrong";
+        return by_ticket ? std::string("this ticket is not valid any more; open the desktop again")
+                         : std::string(rfb::wrong_credentials);
     if (why.code == Errc::unavailable)
         return "the controller cannot be reached; try again";
     return why.message();

@@ -158,6 +158,11 @@ void Viewer::hide_notice() {
     flush();
 }
 
+void Viewer::session_closed(const std::string& why) {
+    wire_->will_be_meant();
+    leave(why);
+}
+
 void Viewer::leave(const std::string& why) {
     if (left_)
         return;

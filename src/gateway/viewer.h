@@ -57,6 +57,8 @@ class Viewer : public WireUser, public ScreenUser, public std::enable_shared_fro
 
     /// Disconnects it.
     void leave(const std::string& why);
+    /// The session has ended: it is told that this is meant.
+    void session_closed(const std::string& why);
 
     /// What the person is to be told, for so long at most; zero: taken away.
     void show(const std::string& text, std::chrono::milliseconds time);

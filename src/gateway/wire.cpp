@@ -194,6 +194,8 @@ void StreamWire::begin_write(std::string_view bytes) {
 }
 
 void StreamWire::end_writing(const std::string& /*why*/) {
+    if (meant())
+        stream_.say_farewell();
     stream_.finish_writing();
 }
 

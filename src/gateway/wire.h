@@ -68,6 +68,11 @@ class Wire : public std::enable_shared_from_this<Wire> {
     /// Sends what is left (a peer that does not take it has 5 s) and closes; `why` is for a peer
     /// that can be told. The user hears no more; `done` is called when it is closed.
     void finish(std::string_view why, std::function<void()> done = {});
+
+    /// finish() will say that the end is meant: the session is over. A viewer that is not told so
+    /// may take its connection for lost and come again.
+    void will_be_meant() { meant_ = true; }
+
     /// At once, also while finishing. The user hears no more.
     void close();
 
@@ -94,6 +99,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
 
     [[nodiscard]] bool paused() const { return !reading_; }
 
+    [[nodiscard]] bool meant() const { return meant_; }
+
     template <class Derived>
     std::shared_ptr<Derived> self() {
         return std::static_pointer_cast<Derived>(shared_from_this());
@@ -116,6 +123,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
     bool read_pending_ = false;
     bool write_pending_ = false;
     bool finishing_ = false;
+    bool meant_ = false;
     bool closed_ = false;
 };
 

@@ -71,6 +71,11 @@ void Stream::Impl::close() {
     socket.close();
 }
 
+void Stream::say_farewell() {
+    if (impl_->tls)
+        impl_->tls->finish();
+}
+
 void Stream::finish_writing() {
     error_code ignored;
     impl_->socket.socket().shutdown(asio::socket_base::shutdown_send, ignored);

@@ -74,6 +74,9 @@ class Stream {
 
     /// Closes the socket at once; pending operations end with operation_aborted.
     void close();
+    /// Tells the peer inside TLS that the end is meant (RFC 8446, 6.1), if the socket takes that at
+    /// once: finish_writing() is next. Not while a write is pending.
+    void say_farewell();
     /// The peer reads to the end; reading goes on.
     void finish_writing();
     /// Something to read, or the end, is there without anybody having asked (a kept connection).

@@ -100,6 +100,12 @@ TlsSession::Outcome TlsSession::write(std::string_view bytes) {
     return judge(returned, sent, errno);
 }
 
+void TlsSession::finish() {
+    ERR_clear_error();
+    if (SSL_is_init_finished(ssl_.get()) != 0)
+        SSL_shutdown(ssl_.get());
+}
+
 TlsSession::Outcome TlsSession::judge(int returned, std::size_t bytes, int system_error) const {
     if (returned == 1)
         return {Wait::no, bytes, {}};

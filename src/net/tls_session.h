@@ -36,6 +36,9 @@ class TlsSession {
     /// May take less than it was given.
     Outcome write(std::string_view bytes);
 
+    /// Tells the other side that nothing more comes, if the socket takes it at once.
+    void finish();
+
     /// Bytes that are to be had without the socket. (SSL_has_pending() would also count the
     /// beginning of a record, of which nothing can be had yet.)
     [[nodiscard]] bool holds_bytes() const { return SSL_pending(ssl_.get()) > 0; }

@@ -233,8 +233,8 @@ Result<HandshakeClient::Progress> HandshakeClient::take_reason(std::string_view 
         return not_rfb("the screen's reason for refusing is absurdly long");
     if (input.size() < 4 + std::size_t{length})
         return Progress{};
-    return fail(Errc::unauthenticated,
-                fmt::format("the screen refused: {}", input.substr(4, length)),
+    reason_ = input.substr(4, length);
+    return fail(Errc::unauthenticated, "the screen refused: " + reason_,
                 "check its password and whether it has expired");
 }
 

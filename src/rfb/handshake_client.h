@@ -49,6 +49,9 @@ class HandshakeClient {
 
     [[nodiscard]] int minor_version() const { return minor_; }
 
+    /// What the screen said when it refused, in its own words; "": it said nothing.
+    [[nodiscard]] const std::string& reason() const { return reason_; }
+
   private:
     enum class State : std::uint8_t {
         version,
@@ -90,6 +93,7 @@ class HandshakeClient {
     Login login_ = Login::none;
     Challenge challenge_{};
     ServerInit init_;
+    std::string reason_;
     std::string out_;
 };
 

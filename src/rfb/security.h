@@ -49,6 +49,10 @@ std::string_view name_of(Login login);
 /// A VeNCrypt sub-type that is spoken here.
 std::optional<Login> vencrypt_login(std::uint32_t number);
 
+/// What a gateway tells whose name or password it does not accept, as the reason of its refusal:
+/// every other reason may pass, and a viewer tries again.
+inline constexpr std::string_view wrong_credentials = "the name or the password is wrong";
+
 using Challenge = std::array<std::uint8_t, 16>;
 
 /// The answer to a server's challenge (RFC 6143, 7.2.2): DES in ECB mode, keyed with the password's

@@ -1,0 +1,478 @@
+#include "viewer/app.h"
+
+#include "viewer/leds.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace baton::viewer {
+
+namespace {
+
+/// Between two pictures: no screen shows more, and what comes meanwhile is shown as one.
+constexpr std::chrono::milliseconds shortest_frame{8};
+/// An update that takes longer than this to come is shown in parts.
+constexpr std::chrono::milliseconds longest_update{60};
+
+bool is_kmsdrm() {
+    const char* driver = SDL_GetCurrentVideoDriver();
+    return driver != nullptr && std::string_view(driver) == "KMSDRM";
+}
+
+} // namespace
+
+App::App(ViewerSettings settings)
+    : settings_(std::move(settings)), form_(settings_.user), status_shown_(settings_.status) {}
+
+App::~App() {
+    opening_.reset(); // their threads call wake()
+    link_.reset();
+    cursor_.reset();
+    canvas_.reset();
+    view_.reset();
+    window_.reset();
+    if (TTF_WasInit() != 0)
+        TTF_Quit();
+    SDL_Quit();
+}
+
+Result<void> App::open() {
+    SDL_SetHint(SDL_HINT_RENDER_SCALE_QUALITY, "linear");
+    SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
+    SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
+    const auto font = find_font(settings_.font);
+    if (!font)
+        return tl::unexpected(font.error());
+    if (SDL_Init(SDL_INIT_VIDEO) != 0)
+        return sdl_failed("no display can be used",
+                          "an X server ($DISPLAY), Wayland, or a graphics driver with KMS and "
+                          "the right to use /dev/dri are needed");
+    wake_event_ = SDL_RegisterEvents(1);
+    const bool full = settings_.width == 0;
+    window_.reset(SDL_CreateWindow("Baton", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED,
+                                   full ? 1280 : settings_.width, full ? 800 : settings_.height,
+                                   full ? SDL_WINDOW_FULLSCREEN_DESKTOP : SDL_WINDOW_RESIZABLE));
+    if (!window_)
+        return sdl_failed("no window can be opened");
+    if (full)
+        SDL_SetWindowKeyboardGrab(window_.get(), SDL_TRUE);
+    auto canvas = make_canvas(*window_, settings_.draw);
+    if (!canvas)
+        return tl::unexpected(canvas.error());
+    canvas_ = std::move(*canvas);
+    auto view = LoginView::make(*font, canvas_->size().y);
+    if (!view)
+        return tl::unexpected(view.error());
+    view_ = std::move(*view);
+    SDL_StartTextInput();
+    auto link = Link::start(settings_.link, [this] { wake(); });
+    if (!link)
+        return tl::unexpected(link.error());
+    link_ = std::move(*link);
+    input_.emplace(*link_);
+    if (!settings_.controller.empty())
+        opening_.emplace(settings_.controller, settings_.link.authority, [this] { wake(); });
+    // without a CA there are no names, and most often no password
+    if (settings_.password || settings_.link.authority.empty()) {
+        who_ = {settings_.user, settings_.password.value_or("")};
+        log_in();
+    }
+    return {};
+}
+
+/// One event at a time is enough: whoever looks sees everything.
+void App::wake() {
+    if (wake_pending_.exchange(true))
+        return;
+    SDL_Event event{};
+    event.type = wake_event_;
+    SDL_PushEvent(&event);
+}
+
+int App::patience_ms() const {
+    if (paint_waits_) {
+        const auto left = shortest_frame - std::chrono::duration_cast<std::chrono::milliseconds>(
+                                               Clock::now() - painted_);
+        return static_cast<int>(std::clamp<std::int64_t>(left.count(), 1, shortest_frame.count()));
+    }
+    return status_shown_ || at_desktop() ? 500 : 1000;
+}
+
+Result<void> App::loop() {
+    while (!outcome_) {
+        SDL_Event event;
+        if (SDL_WaitEventTimeout(&event, patience_ms()) != 0)
+            do
+                take(event);
+            while (!outcome_ && SDL_PollEvent(&event) != 0);
+        input_->flush();
+        if (!outcome_)
+            paint();
+    }
+    return *outcome_;
+}
+
+void App::take(const SDL_Event& event) {
+    if (event.type == wake_event_) {
+        wake_pending_ = false;
+        look_at_opening();
+        look_at_state();
+        paint_waits_ = true;
+        return;
+    }
+    if (event.type == SDL_QUIT) {
+        outcome_.emplace();
+        return;
+    }
+    if (event.type == SDL_WINDOWEVENT)
+        take_window(event.window);
+    if (!at_desktop()) {
+        take_on_page(event);
+        return;
+    }
+    if (event.type == SDL_MOUSEMOTION)
+        pointer_is_stale_ = true;
+    if (const auto command = input_->take(event, layout_))
+        obey(*command);
+}
+
+void App::take_window(const SDL_WindowEvent& event) {
+    switch (event.event) {
+    case SDL_WINDOWEVENT_EXPOSED:
+    case SDL_WINDOWEVENT_SIZE_CHANGED:
+    case SDL_WINDOWEVENT_RESTORED:
+        page_is_stale_ = everything_is_stale_ = true;
+        strip_ = {};
+        break;
+    default:
+        break;
+    }
+}
+
+void App::take_on_page(const SDL_Event& event) {
+    if (event.type == SDL_TEXTINPUT && !busy()) {
+        form_.type(event.text.text);
+        page_is_stale_ = true;
+    }
+    if (event.type != SDL_KEYDOWN)
+        return;
+    page_is_stale_ = true;
+    const SDL_Keysym& key = event.key.keysym;
+    if (busy()) {
+        if (key.sym == SDLK_ESCAPE) {
+            link_->close();
+            if (opening_)
+                opening_->cancel();
+            look_at_opening();
+        }
+        return;
+    }
+    const bool shift = (key.mod & KMOD_SHIFT) != 0;
+    using Key = LoginForm::Key;
+    switch (key.sym) {
+    case SDLK_TAB:
+        form_.press(shift ? Key::previous : Key::next);
+        break;
+    case SDLK_DOWN:
+        form_.press(Key::next);
+        break;
+    case SDLK_UP:
+        form_.press(Key::previous);
+        break;
+    case SDLK_LEFT:
+        form_.press(Key::left);
+        break;
+    case SDLK_RIGHT:
+        form_.press(Key::right);
+        break;
+    case SDLK_BACKSPACE:
+        form_.press(Key::erase);
+        break;
+    case SDLK_ESCAPE:
+        form_.press(Key::erase_all);
+        break;
+    case SDLK_RETURN:
+    case SDLK_KP_ENTER:
+        if (form_.press(Key::enter)) {
+            who_ = form_.credentials();
+            log_in();
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+bool App::busy() const {
+    return state_.stage != Stage::idle || opening_state_.stage == OpeningState::Stage::working;
+}
+
+/// With a controller: first the session, of an image that the person has chosen if there are more.
+void App::log_in() {
+    if (!opening_)
+        link_->open(who_);
+    else if (opening_state_.stage == OpeningState::Stage::choosing)
+        opening_->choose(form_.images()[form_.image()]);
+    else
+        opening_->begin(who_);
+    if (opening_) // it may have ended already
+        opening_state_.stage = OpeningState::Stage::working;
+    look_at_opening();
+}
+
+void App::look_at_opening() {
+    if (!opening_)
+        return;
+    const auto before = opening_state_.stage;
+    opening_state_ = opening_->state();
+    page_is_stale_ = true;
+    if (opening_state_.stage == before)
+        return;
+    switch (opening_state_.stage) {
+    case OpeningState::Stage::opened:
+        opening_->cancel();
+        opening_state_ = {};
+        link_->open(who_);
+        break;
+    case OpeningState::Stage::choosing:
+        form_.offer(opening_state_.images, opening_state_.preferred);
+        break;
+    case OpeningState::Stage::idle:
+        if (settings_.once && opening_state_.why)
+            outcome_ = tl::unexpected(*opening_state_.why);
+        form_.begin_again();
+        break;
+    default:
+        break;
+    }
+}
+
+void App::obey(Command command) {
+    switch (command) {
+    case Command::status:
+        status_shown_ = !status_shown_;
+        everything_is_stale_ = true;
+        break;
+    case Command::scale:
+        settings_.scale = settings_.scale == Scale::fit ? Scale::one_to_one : Scale::fit;
+        everything_is_stale_ = true;
+        break;
+    default:
+        link_->close();
+        break;
+    }
+}
+
+void App::look_at_state() {
+    const bool was_at_desktop = at_desktop();
+    const auto endings = state_.endings;
+    state_ = link_->state();
+    if (state_.endings != endings && state_.stage == Stage::idle) {
+        if (settings_.once)
+            outcome_ = state_.why ? Result<void>(tl::unexpected(*state_.why)) : Result<void>{};
+        form_.begin_again();
+    }
+    // once: what cannot be reached or is refused is not waited for, what was shown and is lost ends
+    if (settings_.once && state_.stage == Stage::waiting && state_.why)
+        outcome_ = tl::unexpected(*state_.why);
+    page_is_stale_ = true;
+    if (was_at_desktop && !at_desktop()) {
+        SDL_SetCursor(SDL_GetDefaultCursor());
+        SDL_ShowCursor(SDL_ENABLE);
+        cursor_.reset();
+        cursors_ = 0;
+    }
+    if (!was_at_desktop && at_desktop())
+        everything_is_stale_ = true;
+}
+
+Notice App::notice() const {
+    const auto say = [this](Word which) { return std::string(word(which, settings_.language)); };
+    const auto because_of = [&](const Error& why, std::string_view more) {
+        return sentence(why, settings_.language) + "\n" + std::string(more);
+    };
+    if (opening_state_.stage == OpeningState::Stage::working) {
+        if (opening_state_.why)
+            return {because_of(*opening_state_.why, say(Word::try_again)), true, true};
+        return {say(Word::starting), false, true};
+    }
+    if (opening_state_.stage == OpeningState::Stage::choosing)
+        return {say(Word::choose_image), false, false};
+    switch (state_.stage) {
+    case Stage::idle:
+        if (opening_state_.why)
+            return {sentence(*opening_state_.why, settings_.language), true, false};
+        if (state_.why)
+            return {sentence(*state_.why, settings_.language), true, false};
+        return {state_.ended ? say(Word::session_ended) : std::string(), false, false};
+    case Stage::asking:
+        return {say(Word::starting), false, true};
+    case Stage::waiting:
+        if (state_.why)
+            return {because_of(*state_.why, say(Word::try_again)), true, true};
+        [[fallthrough]];
+    default:
+        if (state_.why)
+            return {because_of(*state_.why, say(Word::connecting)), true, true};
+        return {say(Word::connecting), false, true};
+    }
+}
+
+void App::paint() {
+    const auto now = Clock::now();
+    if (now - then_ >= std::chrono::seconds(1)) {
+        frames_per_second_ = static_cast<double>(frames_ - frames_then_) /
+                             std::chrono::duration<double>(now - then_).count();
+        frames_then_ = frames_;
+        then_ = now;
+        paint_waits_ = paint_waits_ || status_shown_;
+    }
+    const bool due = paint_waits_ || everything_is_stale_ || pointer_is_stale_;
+    if (!at_desktop()) {
+        if (page_is_stale_)
+            paint_page();
+        paint_waits_ = false;
+        return;
+    }
+    if (due && now - painted_ >= shortest_frame)
+        paint_desktop();
+    else
+        paint_waits_ = due;
+}
+
+void App::paint_page() {
+    page_is_stale_ = false;
+    everything_is_stale_ = true;
+    const Spot size = canvas_->size();
+    const bool caps_lock = (SDL_GetModState() & KMOD_CAPS) != 0;
+    const auto page = view_->page(size.x, size.y, form_, notice(), caps_lock, settings_.language);
+    if (!page)
+        return;
+    canvas_->set_strip(nullptr);
+    strip_ = {};
+    canvas_->draw_page(*page);
+    canvas_->present();
+}
+
+void App::update_layout(rfb::Size desktop) {
+    const Spot size = canvas_->size();
+    const Layout layout(settings_.scale, desktop, size.x, size.y, input_->pointer());
+    everything_is_stale_ = everything_is_stale_ || layout != layout_ || desktop != desktop_;
+    layout_ = layout;
+    desktop_ = desktop;
+}
+
+void App::paint_desktop() {
+    update_strip();
+    bool drawn = false;
+    bool early = false;
+    std::optional<std::string> copied;
+    std::optional<std::uint8_t> leds;
+    link_->look([&](picture::Viewing& screen) {
+        picture::Decoder& decoder = screen.decoder();
+        update_layout(decoder.framebuffer().size());
+        frames_ = screen.frames();
+        copied = screen.take_clipboard();
+        leds = decoder.leds();
+        if (decoder.cursors() != cursors_) {
+            cursors_ = decoder.cursors();
+            shape_ = decoder.cursor();
+            pointer_is_stale_ = true;
+        }
+        if (!screen.between_messages() && Clock::now() - painted_ < longest_update &&
+            !everything_is_stale_) {
+            early = true;
+            return;
+        }
+        drawn = everything_is_stale_ || !decoder.damage().empty();
+        if (drawn)
+            canvas_->draw(decoder.framebuffer(), decoder.damage().areas(), layout_,
+                          everything_is_stale_);
+        decoder.damage().clear();
+        everything_is_stale_ = false;
+    });
+    if (copied)
+        input_->take_clipboard(*copied);
+    if (leds && leds != leds_) {
+        leds_ = leds;
+        if (is_kmsdrm())
+            set_leds(*leds);
+    }
+    if (pointer_is_stale_)
+        show_cursor();
+    paint_waits_ = early;
+    if (drawn || (pointer_is_stale_ && canvas_->draws_pointer())) {
+        canvas_->present();
+        painted_ = Clock::now();
+    }
+    pointer_is_stale_ = false;
+}
+
+void App::show_cursor() {
+    if (canvas_->draws_pointer()) {
+        SDL_ShowCursor(SDL_DISABLE);
+        canvas_->set_pointer(shape_, input_->pointer(), true);
+        return;
+    }
+    if (cursors_ == 0)
+        return;
+    if (shape_.pixels.empty()) {
+        SDL_ShowCursor(SDL_DISABLE);
+        return;
+    }
+    const Sdl<SDL_Surface> surface(
+        SDL_CreateRGBSurfaceWithFormatFrom(shape_.pixels.data(), shape_.width, shape_.height, 32,
+                                           shape_.width * 4, SDL_PIXELFORMAT_ARGB8888));
+    Sdl<SDL_Cursor> cursor(SDL_CreateColorCursor(surface.get(),
+                                                 std::min<int>(shape_.hot_x, shape_.width - 1),
+                                                 std::min<int>(shape_.hot_y, shape_.height - 1)));
+    if (!cursor)
+        return;
+    SDL_SetCursor(cursor.get());
+    SDL_ShowCursor(SDL_ENABLE);
+    cursor_ = std::move(cursor);
+}
+
+std::string App::status_text() const {
+    const auto say = [this](Word which) { return std::string(word(which, settings_.language)); };
+    const auto one_digit = [](double value) {
+        std::string text = std::to_string(value);
+        return text.substr(0, text.find('.') + 2);
+    };
+    std::string text;
+    if (!form_.name().empty())
+        text += say(Word::status_user) + " " + form_.name() + "   ";
+    text += say(Word::status_desktop) + " " + std::to_string(desktop_.width) + "x" +
+            std::to_string(desktop_.height) + "   " + say(Word::status_host) + " " +
+            settings_.link.host;
+    if (state_.round_trip.count() > 0)
+        text += "   " + say(Word::status_round_trip) + " " +
+                one_digit(static_cast<double>(state_.round_trip.count()) / 1000) + " ms";
+    return text + "   " + one_digit(frames_per_second_) + " " + say(Word::status_frames);
+}
+
+void App::update_strip() {
+    if (state_.stage == Stage::showing)
+        state_.round_trip = link_->state().round_trip;
+    std::pair<std::string, bool> wanted;
+    if (state_.stage != Stage::showing)
+        wanted = {std::string(word(Word::reconnecting, settings_.language)), true};
+    else if (status_shown_)
+        wanted = {status_text(), false};
+    if (wanted == strip_)
+        return;
+    strip_ = wanted;
+    everything_is_stale_ = everything_is_stale_ || wanted.first.empty();
+    canvas_->set_strip(wanted.first.empty()
+                           ? nullptr
+                           : view_->strip(canvas_->size().x, wanted.first, wanted.second));
+    canvas_->present();
+}
+
+Result<void> run(ViewerSettings settings) {
+    App app(std::move(settings));
+    BATON_TRY(app.open());
+    return app.loop();
+}
+
+} // namespace baton::viewer
