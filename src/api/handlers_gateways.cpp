@@ -14,7 +14,7 @@ namespace baton::api {
 
 namespace {
 
-constexpr auto invitation = store::TokenRow::Kind::gateway_invite;
+constexpr auto gateway_invite = store::TokenRow::Kind::gateway_invite;
 
 class GatewayRoutes {
   public:
@@ -53,7 +53,7 @@ Result<std::vector<store::GatewayRow>> GatewayRoutes::all() const {
     auto rows = context_.services.store.gateways();
     if (!rows)
         return rows;
-    for (const store::TokenRow& token : context_.accounts.invitations(invitation)) {
+    for (const store::TokenRow& token : context_.accounts.invitations(gateway_invite)) {
         if (std::ranges::any_of(*rows,
                                 [&](const auto& row) { return row.id.value == token.subject; }))
             continue;
@@ -161,7 +161,7 @@ void GatewayRoutes::invite(const CallPtr& call) {
                   fmt::format("a gateway '{}' has joined and is connected", name.value),
                   "choose another name, or remove that gateway first", 0});
     auto secret = context_.accounts.invite(
-        invitation, name.value, context_.settings.invitation_life, call->caller.user.value);
+        gateway_invite, name.value, context_.settings.invitation_life, call->caller.user.value);
     if (!secret)
         return call->answer(secret.error());
     context_.events_grew();
@@ -191,7 +191,7 @@ void GatewayRoutes::join(const CallPtr& call) {
     auto join = read_join(call);
     if (!join)
         return call->answer(join.error());
-    if (!has_invitation(context_, call, invitation, join->secret, join->gateway.value))
+    if (!has_invitation(context_, call, gateway_invite, join->secret, join->gateway.value))
         return;
     enrol(call, *join);
 }
@@ -258,7 +258,7 @@ void GatewayRoutes::remove(const CallPtr& call) {
         return call->answer(written.error());
     if (context_.services.gateways != nullptr)
         context_.services.gateways->expel(row->id);
-    if (auto done = context_.accounts.withdraw_invitation(invitation, row->id.value); !done)
+    if (auto done = context_.accounts.withdraw_invitation(gateway_invite, row->id.value); !done)
         return call->answer(done.error());
     (void)context_.tell(
         "gateway.removed", row->id.value,
