@@ -44,7 +44,7 @@ class Supervisor {
     Folder& folder_;
     const SupervisorSettings& settings_;
     DnsmasqPlaces places_;
-    std::string wanted_; ///< dnsmasq's configuration; empty: none is to run
+    std::optional<std::string> wanted_; ///< dnsmasq's configuration; empty: none is to run
     std::optional<process::Child> child_;
     Clock::time_point started_;
     std::optional<Clock::time_point> again_at_;
@@ -69,7 +69,7 @@ void Supervisor::read_settings() {
     stop();
     wanted_ = text;
     early_ends_ = 0;
-    if (wanted_.empty())
+    if (text.empty())
         return settings_.log("network boot is not enabled: no DHCP, no TFTP");
     if (auto started = start(); !started) {
         settings_.log(started.error().message());
@@ -79,7 +79,7 @@ void Supervisor::read_settings() {
 
 Result<void> Supervisor::start() {
     again_at_.reset();
-    BATON_TRY(osimage::write_file(places_.config_file, wanted_, 0644));
+    BATON_TRY(osimage::write_file(places_.config_file, wanted_.value_or(""), 0644));
     BATON_TRY(process::run_checked(dnsmasq_test(places_), "reading dnsmasq's configuration"));
     const auto program = process::find_program("dnsmasq");
     if (!program)

@@ -242,8 +242,8 @@ CLI::App* add_netboot_command(CLI::App& group, const std::shared_ptr<NetbootOpti
                               const std::string& example, void (*action)(NetbootOptions&)) {
     auto* command = group.add_subcommand(name, about);
     command->footer("Example: " + example);
+    // its default is of the environment; an envname() here would be read for the other commands too
     command->add_option("--folder", options->folder, "The folder of network boot")
-        ->envname("BATON_NETBOOT")
         ->capture_default_str();
     command->callback([options, action] { action(*options); });
     return command;

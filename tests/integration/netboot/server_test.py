@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The boot server's half of network boot, without a PC: dnsmasq as Baton configures and keeps it, the files over TFTP and
 HTTP, the doctor. Runs under tests/support/with-routing-network, in the namespace `boot`."""
+import contextlib
 import http.client
 import os
 import pathlib
@@ -27,10 +28,10 @@ def dhcp(namespace, server):
 
 
 def get(path):
-    connection = http.client.HTTPConnection(ADDRESS, 8480, timeout=10)
-    connection.request("GET", path)
-    response = connection.getresponse()
-    return response.status, response.read()
+    with contextlib.closing(http.client.HTTPConnection(ADDRESS, 8480, timeout=10)) as connection:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
 
 
 def tftp(path):
@@ -103,7 +104,7 @@ class ServerTest(unittest.TestCase):
             self.assertIn(image.encode(), script)
             for path in ("/netboot/settings.json", "/netboot/images/../settings.json", "/v1/health", "/",
                          "/netboot/%2e%2e/state/admin.token", f"/netboot/images/{image}/manifest.json"):
-                self.assertEqual(get(path)[0], 404, path)
+                self.assertIn(get(path)[0], (400, 404), path)
             server.run("netboot", "disable")
             server.batond.wait_said("not enabled any more")
             with self.assertRaises(ConnectionRefusedError):
