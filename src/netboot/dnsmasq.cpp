@@ -43,7 +43,10 @@ void add_boot_files(const Settings& settings, std::vector<DnsmasqOption>& option
         options.push_back({"dhcp-boot", "tag:!ipxe,tag:bios," + std::string(bios_loader)});
         options.push_back({"dhcp-boot", "tag:!ipxe,tag:uefi," + std::string(uefi_loader)});
     }
-    options.push_back({"dhcp-boot", "tag:ipxe," + script_place(settings)});
+    // iPXE takes a proxy's file name only together with a next server
+    options.push_back(
+        {"dhcp-boot", "tag:ipxe," + script_place(settings) +
+                          (settings.dhcp == Dhcp::proxy ? ",," + settings.address : "")});
 }
 
 } // namespace

@@ -77,6 +77,9 @@ TEST(Dnsmasq, GivesNoAddressesAsAProxy) {
     EXPECT_EQ(values_of(options, "dhcp-range"),
               std::vector<std::string>{"10.98.0.0,proxy,255.255.255.0"});
     EXPECT_TRUE(values_of(options, "dhcp-authoritative").empty());
+    EXPECT_EQ(
+        values_of(options, "dhcp-boot"),
+        std::vector<std::string>{"tag:ipxe,http://10.98.0.1:8480/netboot/boot.ipxe,,10.98.0.1"});
     EXPECT_THAT(values_of(options, "pxe-service"),
                 Contains("tag:!ipxe,x86PC,Baton,loaders/undionly.kpxe"));
     EXPECT_THAT(values_of(options, "pxe-service"),
