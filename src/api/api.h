@@ -139,6 +139,20 @@ struct Admitted {
     std::string resume; ///< lets the same viewer in again, once
 };
 
+/// What PCs fetch of the boot server over HTTP, before they can say anything. Any thread.
+class Fetches {
+  public:
+    virtual ~Fetches() = default;
+
+    struct Fetch {
+        std::string file;             ///< "boot.ipxe", "kernel", "initrd", "root.squashfs"
+        std::chrono::milliseconds at; ///< since the PC at that address asked for the first of them
+    };
+
+    /// In the order of asking, with {"up", now} at the end; empty: none of late.
+    virtual std::vector<Fetch> of(const std::string& address) = 0;
+};
+
 struct Settings {
     std::string default_image; ///< id or name; empty: the only one there is
     std::chrono::seconds login_life{12 * 3600};
@@ -179,6 +193,8 @@ struct Services {
     Kept* kept = nullptr;
     /// nullptr: this controller has no gateways.
     Gateways* gateways = nullptr;
+    /// nullptr: no PC boots from this machine.
+    Fetches* fetches = nullptr;
 };
 
 /// Thread rules: handle() from any thread, everything else on the executor. Must outlive the

@@ -133,6 +133,7 @@ Result<std::chrono::seconds> wait_of(const net::Request& request);
 void add_account_routes(Context& context, Handlers& handlers);
 void add_session_routes(Context& context, Handlers& handlers);
 void add_host_routes(Context& context, Handlers& handlers);
+void add_client_routes(Context& context, Handlers& handlers);
 void add_desk_routes(Context& context, Handlers& handlers);
 void add_image_routes(Context& context, Handlers& handlers);
 void add_event_routes(Context& context, Handlers& handlers);

@@ -5,6 +5,7 @@ baton_program(baton
         allocation
         desk
         osimage
+        netboot
         net
         deskserver
         process
@@ -17,5 +18,8 @@ baton_program(baton
 file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/share/baton")
 file(CREATE_LINK "${CMAKE_SOURCE_DIR}/src/osimage/recipes" "${CMAKE_BINARY_DIR}/share/baton/recipes" SYMBOLIC)
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/src/osimage/recipes" DESTINATION share/baton USE_SOURCE_PERMISSIONS)
+# and so is the recipe of the client image
+file(CREATE_LINK "${CMAKE_SOURCE_DIR}/src/netboot/client" "${CMAKE_BINARY_DIR}/share/baton/client" SYMBOLIC)
+install(DIRECTORY "${CMAKE_SOURCE_DIR}/src/netboot/client" DESTINATION share/baton USE_SOURCE_PERMISSIONS)
 install(FILES "${CMAKE_SOURCE_DIR}/packaging/completion/baton.bash" DESTINATION share/bash-completion/completions
     RENAME baton)

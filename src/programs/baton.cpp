@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
     baton::cli::add_host(app);
     baton::cli::add_gateway(app);
     baton::cli::add_os(app);
+    baton::cli::add_netboot(app);
+    baton::cli::add_client(app);
     baton::cli::add_plan(app);
     baton::cli::add_site(app);
     baton::cli::add_top(app);

@@ -4,6 +4,7 @@ baton_program(batond
         process
         allocation
         osimage
+        netboot
         desk
         routing
         store

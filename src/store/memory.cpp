@@ -14,6 +14,7 @@ struct MemoryStore::Data {
     std::map<UserName, UserRow> users;
     std::map<HostId, HostRow> hosts;
     std::map<GatewayId, GatewayRow> gateways;
+    std::map<std::string, ClientRow> clients;
     std::map<DeskName, DeskRow> desks;
     std::map<SessionId, SessionRow> sessions;
     std::map<DesktopId, DesktopRow> desktops;
@@ -57,6 +58,8 @@ Result<void> MemoryStore::Data::apply(const Change& change, std::vector<std::uin
         users[row.name] = row;
     for (const auto& row : change.gateways)
         gateways[row.id] = row;
+    for (const auto& row : change.clients)
+        clients[row.mac] = row;
     for (const auto& row : change.hosts)
         hosts[row.id] = row;
     for (const auto& row : change.desks) {
@@ -91,6 +94,8 @@ Result<void> MemoryStore::Data::apply(const Change& change, std::vector<std::uin
         settings[key] = value;
     for (const auto& key : change.removed_gateways)
         gateways.erase(key);
+    for (const auto& key : change.removed_clients)
+        clients.erase(key);
     for (const auto& key : change.removed_hosts)
         hosts.erase(key);
     for (const auto& key : change.removed_desks)
@@ -245,6 +250,11 @@ Result<std::optional<UserRow>> MemoryStore::user(const UserName& name) {
 Result<std::vector<GatewayRow>> MemoryStore::gateways() {
     const std::lock_guard lock(mutex_);
     return values_of(data_->gateways);
+}
+
+Result<std::vector<ClientRow>> MemoryStore::clients() {
+    const std::lock_guard lock(mutex_);
+    return values_of(data_->clients);
 }
 
 Result<std::vector<HostRow>> MemoryStore::hosts() {

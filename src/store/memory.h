@@ -38,6 +38,7 @@ class MemoryStore final : public Store {
     Result<std::optional<UserRow>> user(const UserName& name) override;
     Result<std::vector<HostRow>> hosts() override;
     Result<std::vector<GatewayRow>> gateways() override;
+    Result<std::vector<ClientRow>> clients() override;
     Result<std::vector<DeskRow>> desks() override;
     Result<std::optional<DeskRow>> desk(const DeskName& name) override;
     Result<std::vector<SessionRow>> sessions(bool closed_too) override;

@@ -44,6 +44,23 @@ void each_column(Row& row, Visit&& visit) {
 }
 
 template <class Row, class Visit>
+    requires std::same_as<std::remove_const_t<Row>, ClientRow>
+void each_column(Row& row, Visit&& visit) {
+    visit("mac", row.mac);
+    visit("uuid", row.uuid);
+    visit("address", row.address);
+    visit("memory_mib", row.memory);
+    visit("image", row.image);
+    visit("firmware", row.firmware);
+    visit("timings_json", row.timings_json);
+    visit("boots", row.boots);
+    visit("first_seen", row.first_seen);
+    visit("last_seen", row.last_seen);
+    visit("user", row.user);
+    visit("os_image", row.os_image);
+}
+
+template <class Row, class Visit>
     requires std::same_as<std::remove_const_t<Row>, DeskRow>
 void each_column(Row& row, Visit&& visit) {
     visit("name", row.name);

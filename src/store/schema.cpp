@@ -13,7 +13,7 @@ constexpr std::int64_t application_id = 0x4261746e;
 
 // docs/formats/state-database.md describes every table. A migration that has been released is
 // never edited: add the next one.
-constexpr std::array<std::string_view, 3> migrations{R"sql(
+constexpr std::array<std::string_view, 4> migrations{R"sql(
 CREATE TABLE users (
     name TEXT PRIMARY KEY,
     role TEXT NOT NULL,
@@ -130,6 +130,23 @@ CREATE TABLE gateways (
     draining INTEGER NOT NULL,
     certificate_sha256 TEXT NOT NULL,
     joined INTEGER NOT NULL
+) STRICT;
+)sql",
+                                                     // PCs without a disk.
+                                                     R"sql(
+CREATE TABLE clients (
+    mac TEXT PRIMARY KEY,
+    uuid TEXT NOT NULL,
+    address TEXT NOT NULL,
+    memory_mib INTEGER NOT NULL,
+    image TEXT NOT NULL,
+    firmware TEXT NOT NULL,
+    timings_json TEXT NOT NULL,
+    boots INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    os_image TEXT NOT NULL
 ) STRICT;
 )sql"};
 

@@ -154,6 +154,10 @@ class SqliteStore final : public Store {
         return read<GatewayRow>(select_sql<GatewayRow>("gateways", "ORDER BY id"));
     }
 
+    Result<std::vector<ClientRow>> clients() override {
+        return read<ClientRow>(select_sql<ClientRow>("clients", "ORDER BY mac"));
+    }
+
     Result<std::vector<DeskRow>> desks() override {
         return read<DeskRow>(select_sql<DeskRow>("desks", "ORDER BY name"));
     }
@@ -357,6 +361,7 @@ Result<void> SqliteStore::commit(Change& change) {
     static const std::string user_sql = upsert_sql<UserRow>("users", "name");
     static const std::string host_sql = upsert_sql<HostRow>("hosts", "id");
     static const std::string gateway_sql = upsert_sql<GatewayRow>("gateways", "id");
+    static const std::string client_sql = upsert_sql<ClientRow>("clients", "mac");
     static const std::string session_sql = upsert_sql<SessionRow>("sessions", "id");
     static const std::string desktop_sql = upsert_sql<DesktopRow>("desktops", "id");
     static const std::string token_sql = upsert_sql<TokenRow>("tokens", "token_sha256");
@@ -370,6 +375,7 @@ Result<void> SqliteStore::commit(Change& change) {
     BATON_TRY(write(user_sql, change.users));
     BATON_TRY(write(host_sql, change.hosts));
     BATON_TRY(write(gateway_sql, change.gateways));
+    BATON_TRY(write(client_sql, change.clients));
     BATON_TRY(write_desks(change.desks));
     BATON_TRY(write(session_sql, change.sessions));
     BATON_TRY(write(desktop_sql, change.desktops));
@@ -379,6 +385,7 @@ Result<void> SqliteStore::commit(Change& change) {
     BATON_TRY(write_settings(change));
     BATON_TRY(remove("hosts", "id", change.removed_hosts));
     BATON_TRY(remove("gateways", "id", change.removed_gateways));
+    BATON_TRY(remove("clients", "mac", change.removed_clients));
     BATON_TRY(remove("desks", "name", change.removed_desks));
     BATON_TRY(remove("desktops", "id", change.removed_desktops));
     BATON_TRY(remove("moves", "id", change.removed_moves));

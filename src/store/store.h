@@ -46,6 +46,24 @@ struct GatewayRow {
     bool operator==(const GatewayRow&) const = default;
 };
 
+/// A PC without a disk that has said that it is up: an inventory, and a claim in every column but
+/// the address and the times.
+struct ClientRow {
+    std::string mac;     ///< "52:54:00:99:00:01", lower case: the key
+    std::string uuid;    ///< of its mainboard (SMBIOS); empty: none told
+    std::string address; ///< IPv4, as the connection shows it
+    Mebibytes memory;
+    std::string image;        ///< the client image that it runs
+    std::string firmware;     ///< "bios" or "uefi"
+    std::string timings_json; ///< of its last start: milliseconds by phase
+    std::uint64_t boots = 0;  ///< how often it has been heard
+    WallTime first_seen{};
+    WallTime last_seen{};
+    UserName user;      ///< whose PC it is, as an operator said; empty: anybody's
+    OsImageId os_image; ///< what a desktop of it runs, as an operator said; empty: as elsewhere
+    bool operator==(const ClientRow&) const = default;
+};
+
 enum class DeskState : std::uint8_t { ok, damaged, checked_out };
 
 struct DeskRow {
@@ -159,6 +177,7 @@ struct Change {
     std::vector<UserRow> users;
     std::vector<HostRow> hosts;
     std::vector<GatewayRow> gateways;
+    std::vector<ClientRow> clients;
     std::vector<DeskRow> desks;
     std::vector<SessionRow> sessions;
     std::vector<DesktopRow> desktops;
@@ -169,6 +188,7 @@ struct Change {
 
     std::vector<HostId> removed_hosts;
     std::vector<GatewayId> removed_gateways;
+    std::vector<std::string> removed_clients; ///< by MAC address
     std::vector<DeskName> removed_desks;
     std::vector<DesktopId> removed_desktops;
     std::vector<std::uint64_t> removed_moves;
@@ -220,6 +240,8 @@ class Store {
     virtual Result<std::optional<UserRow>> user(const UserName& name) = 0;
     virtual Result<std::vector<HostRow>> hosts() = 0;
     virtual Result<std::vector<GatewayRow>> gateways() = 0;
+    /// Ordered by MAC address.
+    virtual Result<std::vector<ClientRow>> clients() = 0;
     virtual Result<std::vector<DeskRow>> desks() = 0;
     virtual Result<std::optional<DeskRow>> desk(const DeskName& name) = 0;
     /// Without closed ones unless asked; ordered by `joined`.

@@ -1,7 +1,7 @@
 # batond's own parts, and batond and baton as real processes on loopback with simulated hosts
-baton_test(batond_test KIND unit ROOMS handoff history monitor net routing store
+baton_test(batond_test KIND unit ROOMS handoff history monitor net netboot routing store
     LIBRARIES Boost::json fmt::fmt rapidcheck spdlog::spdlog)
-foreach(part certificates config needs retention route_keeper)
+foreach(part certificates config needs netboot_door retention route_keeper)
     target_sources(batond_test PRIVATE "${CMAKE_SOURCE_DIR}/src/programs/batond/${part}.cpp")
 endforeach()
 target_compile_definitions(batond_test PRIVATE BATON_SOURCE="${CMAKE_SOURCE_DIR}")

@@ -3,7 +3,6 @@ baton_script_test(osimage_cli_test KIND integration COMMAND "${CMAKE_SOURCE_DIR}
 
 # Images for the tests that start real desktops: FIXTURES_REQUIRED tiny_image (or desktop_image), then BATON_IMAGES is
 # ${CMAKE_BINARY_DIR}/images. Building again when nothing has changed takes a moment.
-set(BATON_IMAGE_CACHE "${CMAKE_BINARY_DIR}/image-cache" CACHE PATH "Where packages for the tests' OS images are kept")
 foreach(recipe tiny desktop)
     if(EXISTS "${CMAKE_SOURCE_DIR}/src/osimage/recipes/${recipe}" AND TARGET baton-guest)
         add_test(NAME ${recipe}_image COMMAND $<TARGET_FILE:baton> os build ${recipe}

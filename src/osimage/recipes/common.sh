@@ -120,9 +120,12 @@ copy_module() {
 }
 
 # debian_root ROOT PACKAGE...: a Debian of the suite and from the mirrors that this machine uses, packages kept in the cache
-debian_root() {
-    local root=$1 packages
-    shift
+debian_root() { debian_of minbase "$@"; }
+# debian_files ROOT PACKAGE...: the files of packages and of what they depend on, unpacked and not set up
+debian_files() { debian_of extract "$@"; }
+debian_of() {
+    local variant=$1 root=$2 packages
+    shift 2
     packages=$(IFS=,; echo "$*")
     local sources=$work/sources.list
     apt-get indextargets 'Created-By: Packages' 'Origin: Debian' --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' |
@@ -131,7 +134,7 @@ debian_root() {
         --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' | sort -u >"$sources"; }
     [[ -s $sources ]] || die "apt knows no Debian mirror; check /etc/apt"
     mkdir -p "$cache/archives"
-    quietly mmdebstrap --mode=root --variant=minbase --format=directory --include="$packages" \
+    quietly mmdebstrap --mode=root --variant="$variant" --format=directory --include="$packages" \
         --aptopt='APT::Install-Recommends "false"' \
         --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \

@@ -32,6 +32,8 @@ void add_history(CLI::App& app);
 void add_host(CLI::App& app);
 void add_gateway(CLI::App& app);
 void add_login(CLI::App& app); ///< login, logout
+void add_netboot(CLI::App& app);
+void add_client(CLI::App& app);
 void add_os(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_session(CLI::App& app);

@@ -2,18 +2,15 @@
 #include "osimage/build.h"
 #include "osimage/import.h"
 #include "osimage/library.h"
+#include "programs/baton/building.h"
 #include "programs/baton/commands.h"
 #include "programs/baton/output.h"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <signal.h>
-#include <unistd.h>
 
 namespace baton::cli {
 
@@ -38,67 +35,8 @@ struct OsOptions {
     bool no_agent = false;
 };
 
-/// Becomes readable at Ctrl-C or a polite kill: the work is given up and cleaned away.
-int interruption() {
-    static std::array<int, 2> ends{-1, -1};
-    if (ends[0] < 0 && ::pipe(ends.data()) == 0) {
-        struct sigaction action{};
-        action.sa_handler = [](int) {
-            [[maybe_unused]] const auto told = ::write(ends[1], "x", 1);
-        };
-        action.sa_flags = SA_RESTART;
-        ::sigaction(SIGINT, &action, nullptr);
-        ::sigaction(SIGTERM, &action, nullptr);
-    }
-    return ends[0];
-}
-
-/// One line that is drawn over on a terminal, nothing otherwise. On standard error, so that the
-/// result alone is on standard output.
-class ProgressLine {
-  public:
-    ~ProgressLine() {
-        if (drawn_)
-            fmt::print(stderr, "\r\x1b[K");
-    }
-
-    void show(int percent, const std::string& text) {
-        if (!terminal_ || (percent == percent_ && text == text_))
-            return;
-        percent_ = percent;
-        text_ = text;
-        drawn_ = true;
-        fmt::print(stderr, "\r\x1b[K{:3} %  {}", percent, text);
-        std::fflush(stderr);
-    }
-
-    /// In bytes of all of an image's files.
-    osimage::Progress of_bytes(const std::string& what) {
-        return [this, what](std::int64_t done, std::int64_t total) {
-            show(total == 0 ? 100 : static_cast<int>(done * 100 / total), what);
-        };
-    }
-
-  private:
-    bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-    bool drawn_ = false;
-    int percent_ = -1;
-    std::string text_;
-};
-
-fs::path own_folder() {
-    std::error_code wrong;
-    return fs::read_symlink("/proc/self/exe", wrong).parent_path();
-}
-
 std::string recipes_folder(const OsOptions& options) {
-    if (!options.recipes.empty())
-        return options.recipes;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing of ours changes the environment
-    if (const char* given = std::getenv("BATON_RECIPES"); // NOLINT(concurrency-mt-unsafe)
-        given != nullptr)
-        return given;
-    return (own_folder().parent_path() / "share/baton/recipes").string();
+    return options.recipes.empty() ? shared_folder("BATON_RECIPES", "recipes") : options.recipes;
 }
 
 osimage::Library open_library(const OsOptions& options) {
@@ -110,11 +48,6 @@ json::value to_value(const osimage::Manifest& manifest) {
     value.as_object().erase("digest");
     value.as_object().erase("format");
     return value;
-}
-
-/// To the second, for people.
-std::string moment(const std::string& created) {
-    return created.size() > 20 ? created.substr(0, 19) + "Z" : created;
 }
 
 void print_json(const json::value& value) {

@@ -267,9 +267,9 @@ std::string bare_size(Mebibytes size, bool gib) {
                : fmt::format("{}", size.count);
 }
 
-class Table {
+class PlanTable {
   public:
-    Table(const Setup& setup, bool with_events) : with_events_(with_events) {
+    PlanTable(const Setup& setup, bool with_events) : with_events_(with_events) {
         const Mebibytes smallest = setup.settings.largest.halved(setup.settings.levels - 1);
         gib_ = smallest.count % 128 == 0;
         fmt::print("{} host{}, desktops of {} down to {}\n\n", setup.hosts.size(),
@@ -315,7 +315,7 @@ void show_rows(const PlanOptions& options, const Setup& setup) {
         options.users ? static_cast<std::size_t>(in_range("--users", *options.users, 1, most_users))
                       : std::min<std::size_t>(desks->capacity() + 1, most_users);
     json::array rows;
-    std::optional<Table> table;
+    std::optional<PlanTable> table;
     if (!options.as_json)
         table.emplace(setup, traced);
     const RowSink sink = [&](const Row& row) {

@@ -251,6 +251,7 @@ void read_site(Reader& reader, Config& config) {
     reader.number("retention.most_events", config.retention.most_events, 1000, 100'000'000);
     reader.life("retention.sessions", config.retention.sessions);
     reader.text("images.folder", config.images_folder);
+    reader.text("netboot.folder", config.netboot_folder);
     reader.text("images.default", config.default_image);
     reader.text("desks.server", config.desk_server);
     Mebibytes size(config.desk_size_bytes >> 20);

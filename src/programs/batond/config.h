@@ -39,6 +39,9 @@ struct Config {
     std::string images_folder = "/var/lib/baton/images";
     std::string default_image;
 
+    // [netboot]
+    std::string netboot_folder = "/var/lib/baton-netboot"; ///< empty: no PC boots from here
+
     // [desks]
     std::string desk_server = "https://127.0.0.1:8445";
     std::int64_t desk_size_bytes = std::int64_t{32} << 30;

@@ -8,6 +8,7 @@
 #include "programs/batond/gateways.h"
 #include "programs/batond/load_feed.h"
 #include "programs/batond/needs.h"
+#include "programs/batond/netboot_door.h"
 #include "programs/batond/retention.h"
 #include "programs/batond/samples_keeper.h"
 #include "programs/batond/share_news.h"
@@ -161,11 +162,13 @@ class Site : public Controller {
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<Historian> historian_;
     std::unique_ptr<SamplesKeeper> samples_;
+    std::unique_ptr<NetbootDoor> netboot_;
     std::vector<std::unique_ptr<net::Server>> servers_;
     std::vector<std::string> urls_;
 };
 
 Site::~Site() {
+    netboot_.reset();
     servers_.clear(); // no more requests begin
     if (world_)
         world_->stop();
@@ -264,6 +267,11 @@ Result<void> Site::make_certificates() {
 Result<void> Site::make_api() {
     hasher_ = api::make_hasher();
     make_samples();
+    if (!config_.netboot_folder.empty())
+        netboot_ = std::make_unique<NetbootDoor>(
+            config_.netboot_folder, [](bool bad, const std::string& line) {
+                bad ? spdlog::warn("{}", line) : spdlog::info("{}", line);
+            });
     const api::Services services{
         *store_,
         *engine_,
@@ -281,7 +289,8 @@ Result<void> Site::make_api() {
         },
         &latest_,
         samples_.get(),
-        gateways_.get()};
+        gateways_.get(),
+        netboot_.get()};
     share_news_ = std::make_unique<ShareNews>(
         ShareNews::Doors{*store_, *loop_, latest_, [this] { api_->events_grew(); },
                          [](const Error& error) { spdlog::warn("{}", error.message()); }});

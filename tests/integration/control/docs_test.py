@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from control_site import BATON, Site  # noqa: E402
 
 TEXT = pathlib.Path("docs/cli.md").read_text()
-OWN = ("session", "user", "desk", "host", "status", "events", "login", "logout")
+OWN = ("session", "user", "desk", "host", "client", "status", "events", "login", "logout")
 EVERYWHERE = {"--help", "--controller", "--token-file", "--authority", "--fingerprint", "--wait"}
 
 

@@ -11,7 +11,7 @@ namespace {
 
 std::string concrete(const Route& route) {
     std::string path(route.pattern);
-    path = std::regex_replace(path, std::regex("\\{(id|name)\\}"), "nothing");
+    path = std::regex_replace(path, std::regex("\\{(id|name|mac)\\}"), "nothing");
     return path;
 }
 
@@ -19,7 +19,7 @@ struct Permissions : ::testing::Test {
     Site site;
 };
 
-TEST_F(Permissions, NothingIsOpenWithoutATokenButFourRoutes) {
+TEST_F(Permissions, NothingIsOpenWithoutATokenButFiveRoutes) {
     std::set<std::string> open;
     for (const Route& route : routes()) {
         const net::Response response = site.ask("", std::string(route.method), concrete(route));
@@ -28,8 +28,8 @@ TEST_F(Permissions, NothingIsOpenWithoutATokenButFourRoutes) {
         else
             EXPECT_NE(error_of(response).find("token"), std::string::npos);
     }
-    EXPECT_EQ(open, (std::set<std::string>{"/v1/gateways/join", "/v1/health", "/v1/hosts/join",
-                                          "/v1/login"}));
+    EXPECT_EQ(open, (std::set<std::string>{"/v1/clients/up", "/v1/gateways/join", "/v1/health",
+                                           "/v1/hosts/join", "/v1/login"}));
 }
 
 TEST_F(Permissions, AWrongTokenIsRefusedEverywhereItCounts) {
@@ -76,6 +76,11 @@ const std::map<std::string, std::string> expected{
     {"POST /v1/hosts/{id}/drain", "operator"},
     {"POST /v1/hosts/{id}/undrain", "operator"},
     {"DELETE /v1/hosts/{id}", "admin"},
+    {"POST /v1/clients/up", "open"},
+    {"GET /v1/clients", "operator"},
+    {"GET /v1/clients/{mac}", "operator"},
+    {"POST /v1/clients/{mac}/assign", "operator"},
+    {"DELETE /v1/clients/{mac}", "operator"},
     {"GET /v1/desks", "user"},
     {"POST /v1/desks", "operator"},
     {"GET /v1/desks/{name}", "user"},

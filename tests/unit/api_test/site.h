@@ -222,6 +222,13 @@ class FakeGateways : public Gateways {
     void expel(const GatewayId& gateway) override { asked.push_back("expel " + gateway.value); }
 };
 
+class FakeFetches : public Fetches {
+  public:
+    std::map<std::string, std::vector<Fetch>> fetched;
+
+    std::vector<Fetch> of(const std::string& address) override { return fetched[address]; }
+};
+
 struct Site {
     HandClock clock;
     std::unique_ptr<store::Store> store = store::make_memory_store();
@@ -236,6 +243,7 @@ struct Site {
     Latest latest;
     FakeKept kept;
     FakeGateways gateways;
+    FakeFetches fetches;
     std::unique_ptr<Api> api;
     std::string admin; ///< a token
 
@@ -256,7 +264,8 @@ struct Site {
                                 [](const HostId&) {},
                                 &latest,
                                 &kept,
-                                &gateways};
+                                &gateways,
+                                &fetches};
         Settings settings;
         settings.largest = 8_GiB; // the engine's desktops have 2
         api = std::make_unique<Api>(services, settings);

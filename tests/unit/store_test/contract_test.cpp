@@ -30,6 +30,7 @@ class StoreContract : public ::testing::TestWithParam<Adapter> {
         change.users = {kim_, lee_};
         change.hosts = {host_};
         change.gateways = {gateway_};
+        change.clients = {client_};
         ASSERT_TRUE(store_->commit(change));
     }
 
@@ -41,6 +42,18 @@ class StoreContract : public ::testing::TestWithParam<Adapter> {
     const UserRow kim_{UserName("kim"), Role::admin, "$argon2id$...", false,
                        WallTime(std::chrono::milliseconds(5))};
     const UserRow lee_{UserName("lee"), Role::operator_, "", true, {}};
+    const ClientRow client_{"52:54:00:99:00:01",
+                            "564d1f2c-0001-4000-8000-000000000001",
+                            "10.98.0.101",
+                            2_GiB,
+                            "client-0123456789ab",
+                            "uefi",
+                            R"({"up_ms":4120})",
+                            7,
+                            WallTime(std::chrono::milliseconds(1)),
+                            WallTime(std::chrono::milliseconds(2)),
+                            UserName("kim"),
+                            OsImageId("tiny-1")};
     const GatewayRow gateway_{GatewayId("gate1"), "10.98.0.1", true, std::string(64, 'b'),
                               WallTime(std::chrono::milliseconds(5))};
     const HostRow host_{HostId("host1"),
@@ -103,6 +116,7 @@ TEST_P(StoreContract, GivesBackWhatWasWritten) {
     EXPECT_EQ(store_->user(UserName("nobody")).value(), std::nullopt);
     EXPECT_EQ(store_->hosts().value(), std::vector{host_});
     EXPECT_EQ(store_->gateways().value(), std::vector{gateway_});
+    EXPECT_EQ(store_->clients().value(), std::vector{client_});
     EXPECT_EQ(store_->desks().value(), std::vector{desk_});
     EXPECT_EQ(store_->desk(desk_.name).value(), desk_);
     EXPECT_EQ(store_->desk(DeskName("none")).value(), std::nullopt);
@@ -156,6 +170,7 @@ TEST_P(StoreContract, ReplacesByKeyAndRemoves) {
     next.removed_tokens = {"ffee"};
     next.removed_hosts = {host_.id};
     next.removed_gateways = {gateway_.id};
+    next.removed_clients = {client_.mac};
     ASSERT_TRUE(store_->commit(next));
     EXPECT_TRUE(store_->sessions(false).value().empty());
     EXPECT_EQ(store_->sessions(true).value(), std::vector{session});
@@ -166,6 +181,7 @@ TEST_P(StoreContract, ReplacesByKeyAndRemoves) {
     EXPECT_TRUE(store_->tokens().value().empty());
     EXPECT_TRUE(store_->hosts().value().empty());
     EXPECT_TRUE(store_->gateways().value().empty());
+    EXPECT_TRUE(store_->clients().value().empty());
 }
 
 TEST_P(StoreContract, SessionsComeInTheOrderOfJoining) {

@@ -239,12 +239,14 @@ TEST(SqliteStore, BringsTheFirstSchemaUpToDate) {
         auto change = numbered(1);
         ASSERT_TRUE(store->commit(change));
     }
-    run_sql(path, "DROP INDEX moves_of_a_session; DROP INDEX ended_moves_by_start;"
-                  "DROP INDEX closed_sessions_by_start; ALTER TABLE sessions DROP COLUMN route;"
-                  "ALTER TABLE desktops DROP COLUMN screen_ticket; DROP TABLE gateways;"
-                  "PRAGMA user_version = 1");
+    run_sql(
+        path,
+        "DROP INDEX moves_of_a_session; DROP INDEX ended_moves_by_start;"
+        "DROP INDEX closed_sessions_by_start; ALTER TABLE sessions DROP COLUMN route;"
+        "ALTER TABLE desktops DROP COLUMN screen_ticket; DROP TABLE gateways; DROP TABLE clients;"
+        "PRAGMA user_version = 1");
     EXPECT_EQ(open_sqlite(path).value()->setting("number").value(), "1");
-    EXPECT_EQ(number_in(path, "PRAGMA user_version"), 3);
+    EXPECT_EQ(number_in(path, "PRAGMA user_version"), 4);
     EXPECT_EQ(number_in(path,
                         "SELECT count(*) FROM sqlite_schema WHERE name IN ('moves_of_a_session', "
                         "'ended_moves_by_start', 'closed_sessions_by_start')"),

@@ -1,0 +1,1 @@
+baton_fuzz(netboot ROOM netboot)

@@ -1,0 +1,230 @@
+#include "api/client_up.h"
+#include "api/context.h"
+#include "api/json_out.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace json = boost::json;
+
+namespace baton::api {
+
+namespace {
+
+class ClientRoutes {
+  public:
+    explicit ClientRoutes(Context& context) : context_(context) {}
+
+    void up(const CallPtr& call);
+    void list(const CallPtr& call);
+    void show(const CallPtr& call);
+    void assign(const CallPtr& call);
+    void remove(const CallPtr& call);
+
+  private:
+    // one PC that starts again and again, or a room of them behind one router; and all together, as
+    // each is written through to the disk
+    static constexpr Throttle::Limits limits{.free_tries = 30,
+                                             .first_pause = std::chrono::seconds(1),
+                                             .longest_pause = std::chrono::minutes(1)};
+    static constexpr unsigned most_in_a_second = 50;
+
+    /// Whether it is to be heard now; answered if not.
+    bool has_time_for(const CallPtr& call);
+    Result<store::ClientRow> find(const std::string& mac) const;
+    [[nodiscard]] std::string timings(const store::ClientRow& row) const;
+
+    Context& context_;
+    Throttle by_address_{limits};
+    std::chrono::nanoseconds second_began_{};
+    unsigned in_this_second_ = 0;
+};
+
+json::object shown(const store::ClientRow& row) {
+    boost::system::error_code wrong;
+    json::value timings = json::parse(row.timings_json, wrong);
+    if (wrong)
+        timings = nullptr;
+    return {{"mac", row.mac},
+            {"uuid", text_or_null(row.uuid)},
+            {"address", row.address},
+            {"memory_mib", row.memory.count},
+            {"image", row.image},
+            {"firmware", row.firmware},
+            {"boots", row.boots},
+            {"first_seen", to_json(row.first_seen)},
+            {"last_seen", to_json(row.last_seen)},
+            {"user", text_or_null(row.user.value)},
+            {"os_image", text_or_null(row.os_image.value)},
+            {"timings", std::move(timings)}};
+}
+
+bool ClientRoutes::has_time_for(const CallPtr& call) {
+    const auto now = context_.services.clock.monotonic();
+    const auto& address = call->request.peer.address;
+    if (now - second_began_ >= std::chrono::seconds(1)) {
+        second_began_ = now;
+        in_this_second_ = 0;
+    }
+    auto wait = by_address_.wait(address, now);
+    if (in_this_second_ >= most_in_a_second)
+        wait = std::max<std::chrono::nanoseconds>(wait, std::chrono::seconds(1));
+    if (wait.count() > 0) {
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+        net::Response response = net::error_response(
+            Error{Errc::busy, "too many PCs say that they are up", "say it again later", 0});
+        response.status = 429;
+        response.headers["Retry-After"] = std::to_string(seconds);
+        call->answer(std::move(response));
+        return false;
+    }
+    ++in_this_second_;
+    by_address_.failed(address, now);
+    return true;
+}
+
+std::string ClientRoutes::timings(const store::ClientRow& row) const {
+    auto own = json::parse(row.timings_json).as_object();
+    if (context_.services.fetches == nullptr)
+        return row.timings_json;
+    json::array fetched;
+    for (const auto& fetch : context_.services.fetches->of(row.address))
+        fetched.push_back(json::object{{"what", fetch.file}, {"at_ms", fetch.at.count()}});
+    if (!fetched.empty())
+        own["boot_server"] = std::move(fetched);
+    return json::serialize(own);
+}
+
+void ClientRoutes::up(const CallPtr& call) {
+    if (!has_time_for(call))
+        return;
+    auto row = client_from_json(call->request.body);
+    if (!row)
+        return call->answer(row.error());
+    auto known = context_.services.store.clients();
+    if (!known)
+        return call->answer(known.error());
+    const auto now = context_.services.clock.wall();
+    row->address = call->request.peer.address;
+    row->timings_json = timings(*row);
+    row->first_seen = now;
+    row->last_seen = now;
+    row->boots = 1;
+    store::Change change;
+    const auto before = std::ranges::find(*known, row->mac, &store::ClientRow::mac);
+    const bool is_new = before == known->end();
+    if (!is_new) {
+        row->first_seen = before->first_seen;
+        row->boots = before->boots + 1;
+        row->user = before->user;
+        row->os_image = before->os_image;
+    } else if (known->size() >= most_clients) {
+        // what an operator has said of a PC is not lost to somebody's invented addresses
+        std::erase_if(*known, [](const store::ClientRow& one) {
+            return !one.user.value.empty() || !one.os_image.value.empty();
+        });
+        if (known->empty())
+            return call->answer(Error{Errc::full, "no more PCs are kept",
+                                      "forget some: baton client remove MAC", 0});
+        change.removed_clients.push_back(
+            std::ranges::min_element(*known, {}, &store::ClientRow::last_seen)->mac);
+    }
+    change.clients.push_back(*row);
+    if (auto written = context_.services.store.commit(change); !written)
+        return call->answer(written.error());
+    if (is_new)
+        (void)context_.tell(
+            "client.new", row->mac,
+            fmt::format("a PC with the MAC address {} is up for the first time, at {}", row->mac,
+                        row->address));
+    call->answer(json::object{{"mac", row->mac}, {"boots", row->boots}});
+}
+
+Result<store::ClientRow> ClientRoutes::find(const std::string& mac) const {
+    const auto wanted = mac_address(mac);
+    if (!wanted)
+        return tl::unexpected(wanted.error());
+    auto rows = context_.services.store.clients();
+    if (!rows)
+        return tl::unexpected(rows.error());
+    for (store::ClientRow& row : *rows)
+        if (row.mac == *wanted)
+            return std::move(row);
+    return fail(Errc::not_found, fmt::format("no PC with the MAC address {} has been up", *wanted),
+                "see them with: baton client list");
+}
+
+void ClientRoutes::list(const CallPtr& call) {
+    const auto rows = context_.services.store.clients();
+    if (!rows)
+        return call->answer(rows.error());
+    json::array clients;
+    for (const store::ClientRow& row : *rows)
+        clients.push_back(shown(row));
+    call->answer(json::object{{"clients", std::move(clients)}});
+}
+
+void ClientRoutes::show(const CallPtr& call) {
+    const auto row = find(call->parameters[0]);
+    if (!row)
+        return call->answer(row.error());
+    call->answer(json::value(shown(*row)));
+}
+
+void ClientRoutes::assign(const CallPtr& call) {
+    auto fields = Fields::parse(call->request.body);
+    if (!fields)
+        return call->answer(fields.error());
+    const auto user = fields->optional_text("user", 63);
+    const auto os_image = fields->optional_text("os_image", 63);
+    if (auto fine = fields->error(); !fine)
+        return call->answer(fine.error());
+    auto row = find(call->parameters[0]);
+    if (!row)
+        return call->answer(row.error());
+    if (user) {
+        if (!user->empty() && context_.accounts.find(UserName(*user)) == nullptr)
+            return call->answer(Error{Errc::not_found, fmt::format("there is no user '{}'", *user),
+                                      "see them with: baton user list", 0});
+        row->user = UserName(*user);
+    }
+    if (os_image) {
+        if (!os_image->empty())
+            if (const auto found = context_.services.images.resolve(*os_image); !found)
+                return call->answer(found.error());
+        row->os_image = OsImageId(*os_image);
+    }
+    store::Change change;
+    change.clients.push_back(*row);
+    if (auto written = context_.services.store.commit(change); !written)
+        return call->answer(written.error());
+    call->answer(json::value(shown(*row)));
+}
+
+void ClientRoutes::remove(const CallPtr& call) {
+    const auto row = find(call->parameters[0]);
+    if (!row)
+        return call->answer(row.error());
+    store::Change change;
+    change.removed_clients.push_back(row->mac);
+    if (auto written = context_.services.store.commit(change); !written)
+        return call->answer(written.error());
+    call->answer(json::object{{"removed", row->mac}});
+}
+
+} // namespace
+
+void add_client_routes(Context& context, Handlers& handlers) {
+    auto routes = std::make_shared<ClientRoutes>(context);
+    handlers[RouteId::clients_up] = [routes](const CallPtr& call) { routes->up(call); };
+    handlers[RouteId::clients_list] = [routes](const CallPtr& call) { routes->list(call); };
+    handlers[RouteId::clients_show] = [routes](const CallPtr& call) { routes->show(call); };
+    handlers[RouteId::clients_assign] = [routes](const CallPtr& call) { routes->assign(call); };
+    handlers[RouteId::clients_remove] = [routes](const CallPtr& call) { routes->remove(call); };
+}
+
+} // namespace baton::api
