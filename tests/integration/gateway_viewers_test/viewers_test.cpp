@@ -38,10 +38,13 @@ TEST(GatewayViewers, GtkVnc) {
     WindowViewer viewer;
     std::filesystem::create_directories(viewer.home.path() / ".pki/CA");
     std::filesystem::copy(two.site.trusted(), viewer.home.path() / ".pki/CA/cacert.pem");
-    viewer.start(
-        {"/usr/bin/gvncviewer", fmt::format("127.0.0.1::{}", two.site.gateway().vnc_port())}, {});
-    viewer.xdotool({"search", "--sync", "--name", "Authentication"});
-    viewer.xdotool({"type", "--delay", "20", "kim\ts3cret-7\n"});
+    constexpr int first_port = 5900;
+    viewer.start({"/usr/bin/gvncviewer",
+                  fmt::format("127.0.0.1:{}", two.site.gateway().vnc_port() - first_port)},
+                 {});
+    ASSERT_TRUE(eventually([&] { return viewer.has_window("Authentication"); }));
+    viewer.xdotool({"search", "--name", "Authentication", "windowfocus", "--sync", "type",
+                    "--delay", "20", "kim\ts3cret-7\n"});
     two.put_through(viewer, "gtk-vnc", switches);
 }
 
