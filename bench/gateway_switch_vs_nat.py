@@ -27,7 +27,7 @@ def main():
                           stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"measuring the switches failed (status {done.returncode})")
-    seen = json.loads(done.stdout.splitlines()[-1])
+    seen = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))  # the gateway's log is there too
     frames, cuts, nat = seen["frame_to_frame_ms"], seen["cut_to_frame_ms"], seen["nat_ms"]
     record("gateway_switch_vs_nat", ours=frames, peer=nat, peer_name="NAT re-pointed, viewer reconnects", unit="ms", better="lower",
            limit=0.25, how=HOW + "Last complete picture of the old screen to the first complete one of the new, at the viewer.")

@@ -94,7 +94,7 @@ Result<void> Relay::from_desktop(std::string_view bytes) {
 Result<void> Relay::walk(std::string_view bytes, std::size_t& used) {
     gather_.clear();
     auto outcome = walk_events(bytes, used);
-    if (to_viewer_.empty())
+    if (to_viewer_.empty() && gather_.bytes() > 0)
         to_viewer_ = take_spare_buffer();
     to_viewer_.reserve(to_viewer_.size() + gather_.bytes());
     for (std::size_t i = 0; i < gather_.pieces(); ++i)

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t least_bytes = std::size_t{16} * 1024;
 constexpr std::size_t most_bytes = std::size_t{512} * 1024;
-constexpr std::size_t most_spares = 8;
+constexpr std::size_t most_spares = 2;
 
 std::vector<std::string>& spares() {
     static thread_local std::vector<std::string> kept;
