@@ -13,7 +13,8 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 ROUNDS = 220
 HOW = ("two QEMU screens of 640x400 and 720x400 that draw 50 times a second without KVM, in network namespaces; the viewer is the "
        "same program on both ways, draws every picture and is the whole time connected over TLS (X509Plain at the gateway; "
-       "X509Vnc at QEMU, whose route nftables re-points while established flows are cut and made to notice); in turns. ")
+       "X509Vnc at QEMU, whose route nftables re-points while established flows are cut and made to notice); in blocks of 20 and 6 in turns, the "
+       "other way's screens standing still. ")
 
 
 def p99(samples):

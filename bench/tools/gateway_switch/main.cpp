@@ -28,25 +28,29 @@ int main(int argc, char** argv) {
         const auto dwell = [&dice] { // so that no switch keeps step with a screen's clock
             std::this_thread::sleep_for(std::chrono::milliseconds(80 + dice() % 80));
         };
-        constexpr int warm_up = 5;
-        constexpr int gateways_for_one_nat = 3; // which takes ten times as long
-        for (int round = 0; round < rounds + warm_up; ++round) {
-            gateway.prepare();
-            dwell();
-            const auto ours = gateway.change();
-            if (round >= warm_up) {
+        constexpr int block = 20;
+        constexpr int nat_block = 6; // each of which takes ten times as long
+        nat.draw(false);
+        for (int round = 0; round < rounds; round += block) {
+            for (int i = 0; i < block + 1; ++i) { // the first one of each warms up
+                gateway.prepare();
+                dwell();
+                const auto ours = gateway.change();
+                if (i == 0)
+                    continue;
                 frame_to_frame.emplace_back(ours.frame_to_frame_ms);
                 cut_to_frame.emplace_back(ours.cut_to_frame_ms);
             }
-            if (round % gateways_for_one_nat != 0)
-                continue;
-            dwell();
-            const double peer = nat.change();
-            if (round >= warm_up)
-                by_nat.emplace_back(peer);
-            if (round % 50 == 0)
-                fmt::print(stderr, "switch {}: gateway {:.1f} ms, NAT {:.1f} ms\n", round,
-                           ours.frame_to_frame_ms, peer);
+            gateway.draw(false);
+            nat.draw(true);
+            for (int i = 0; i < nat_block + 1; ++i) {
+                dwell();
+                const double peer = nat.change();
+                if (i > 0)
+                    by_nat.emplace_back(peer);
+            }
+            nat.draw(false);
+            gateway.draw(true);
         }
         fmt::print("{}\n",
                    boost::json::serialize(boost::json::object{{"frame_to_frame_ms", frame_to_frame},
