@@ -117,8 +117,8 @@ class Bed:
                             str(certificate)], check=True, capture_output=True)
         return certificate, key
 
-    def screen(self, mebibytes, rectangle_bytes, rectangles):
-        screen = self.start(self.tool, "screen", mebibytes, rectangle_bytes, rectangles)
+    def screen(self, mebibytes, rectangle_bytes, rectangles, *asked):
+        screen = self.start(self.tool, "screen", mebibytes, rectangle_bytes, rectangles, *asked)
         return screen, int(screen.line())
 
     def gateway(self, screen_port, *tls):
@@ -161,10 +161,10 @@ class Bed:
             time.sleep(0.02)
         sys.exit(f"nothing listens on port {port}")
 
-    def stream(self, kind, port, between, *authority):
+    def stream(self, kind, port, between, authority="", *asking):
         """One viewer takes the whole stream. Bytes, seconds, and CPU seconds of what is between it and the screen."""
         before = between.cpu_s()
-        viewer = self.start(self.tool, "view", kind, port, *authority)
+        viewer = self.start(self.tool, "view", kind, port, authority, *asking)
         viewer.line()
         taken, seconds = viewer.line().split()
         after = between.cpu_s()  # while a child that serves this viewer alone still lives

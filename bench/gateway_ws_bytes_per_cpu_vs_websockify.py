@@ -9,8 +9,8 @@ from _bench import arguments, record, say
 from _gateway import Bed
 
 ROUNDS = 9
-HOW = ("{mib} MiB of updates of {rectangles} Tight rectangles of {rectangle} bytes to one viewer in a WebSocket {tls}; CPU time of the "
-       "process between (of websockify with its child), in turns")
+HOW = ("{mib} MiB of updates of {rectangles} Tight rectangles of {rectangle} bytes to one viewer in a WebSocket {tls}, {asked}; CPU time "
+       "of the process between (of websockify with its child), in turns")
 
 
 def openssl_bytes_per_s():
@@ -20,8 +20,8 @@ def openssl_bytes_per_s():
     return float(re.search(r"^AES-256-GCM\s+([0-9.]+)k", text, re.M | re.I).group(1)) * 1000
 
 
-def measure(bed, tls, mebibytes, rectangle, rectangles):
-    _, screen = bed.screen(mebibytes, rectangle, rectangles)
+def measure(bed, tls, mebibytes, rectangle, rectangles, asked):
+    _, screen = bed.screen(mebibytes, rectangle, rectangles, *(["asked"] if asked else []))
     files = bed.certificate() if tls else ()
     gateway, _, web = bed.gateway(screen, *files)
     websockify, websockify_port = bed.websockify(screen, *files)
@@ -29,7 +29,7 @@ def measure(bed, tls, mebibytes, rectangle, rectangles):
     ours, peer, limit = [], [], []
     for number in range(ROUNDS + 1):
         for port, part, samples in ((web, gateway, ours), (websockify_port, websockify, peer)):
-            size, _, cpu = bed.stream(kind, port, part, *files[:1])
+            size, _, cpu = bed.stream(kind, port, part, files[0] if files else "", *(["asking"] if asked else []))
             if number > 0:
                 samples.append(size / cpu / 1e6)
         if number > 0 and tls:
@@ -40,13 +40,14 @@ def measure(bed, tls, mebibytes, rectangle, rectangles):
 
 def main():
     build = arguments(__doc__).build
-    for name, tls, mebibytes, rectangle, rectangles in (
-            ("gateway_ws_bytes_per_cpu_vs_websockify", True, 192, 150, 64),
-            ("gateway_ws_bytes_per_cpu_vs_websockify_bulk", True, 384, 4096, 200),
-            ("gateway_ws_bytes_per_cpu_vs_websockify_without_tls", False, 192, 150, 64)):
+    for name, tls, mebibytes, rectangle, rectangles, asked in (
+            ("gateway_ws_bytes_per_cpu_vs_websockify", True, 24, 150, 24, True),
+            ("gateway_ws_bytes_per_cpu_vs_websockify_flood", True, 384, 4096, 200, False),
+            ("gateway_ws_bytes_per_cpu_vs_websockify_flood_without_tls", False, 384, 4096, 200, False)):
         with Bed(build) as bed:
-            ours, peer, limit = measure(bed, tls, mebibytes, rectangle, rectangles)
-        how = HOW.format(mib=mebibytes, rectangles=rectangles, rectangle=rectangle, tls="over TLS" if tls else "without TLS")
+            ours, peer, limit = measure(bed, tls, mebibytes, rectangle, rectangles, asked)
+        how = HOW.format(mib=mebibytes, rectangles=rectangles, rectangle=rectangle, tls="over TLS" if tls else "without TLS",
+                         asked="each asked for behind the one before" if asked else "as fast as they go")
         record(name, ours=ours, peer=peer, peer_name="websockify (Debian's)", unit="MB/CPU-s", better="higher",
                limit=5 if name.endswith("websockify") else None, how=how)
         if limit:

@@ -5,7 +5,7 @@ file(GLOB bed_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/tools/gatew
 add_executable(gateway_bed ${bed_sources})
 set_target_properties(gateway_bed PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bench-tools")
 target_link_libraries(gateway_bed PRIVATE baton_gateway baton_rfb baton_net baton_process OpenSSL::SSL fmt::fmt
-    baton_warnings)
+    spdlog::spdlog baton_warnings)
 
 set(support "${CMAKE_SOURCE_DIR}/tests/support")
 add_executable(gateway_switch "${CMAKE_CURRENT_SOURCE_DIR}/tools/gateway_switch/main.cpp" "${support}/onlooker.cpp"

@@ -1,5 +1,7 @@
 #include "gateway/relay.h"
 
+#include "gateway/spare_buffers.h"
+
 #include <utility>
 
 namespace baton::gateway {
@@ -92,6 +94,8 @@ Result<void> Relay::from_desktop(std::string_view bytes) {
 Result<void> Relay::walk(std::string_view bytes, std::size_t& used) {
     gather_.clear();
     auto outcome = walk_events(bytes, used);
+    if (to_viewer_.empty() && gather_.bytes() > 0)
+        to_viewer_ = take_spare_buffer();
     to_viewer_.reserve(to_viewer_.size() + gather_.bytes());
     for (std::size_t i = 0; i < gather_.pieces(); ++i)
         to_viewer_ += gather_.piece(i);
@@ -102,6 +106,7 @@ Result<void> Relay::walk(std::string_view bytes, std::size_t& used) {
 
 Result<void> Relay::walk_events(std::string_view bytes, std::size_t& used) {
     for (;;) {
+        pass_whole(bytes, used);
         const auto event = reader_->next(bytes.substr(used));
         if (!event)
             return tl::unexpected(event.error());
@@ -111,6 +116,21 @@ Result<void> Relay::walk_events(std::string_view bytes, std::size_t& used) {
         used += event->bytes.size();
         follow(*event);
     }
+}
+
+/// Most of what comes, without a look at each of its parts.
+void Relay::pass_whole(std::string_view bytes, std::size_t& used) {
+    if (notice_.drawn)
+        return;
+    const auto whole = reader_->pass_whole(bytes.substr(used), splice_.begun());
+    if (whole.count == 0)
+        return;
+    splice_.passed(whole.count);
+    gather_.view(bytes.substr(used, whole.bytes));
+    used += whole.bytes;
+    update_has_picture_ = true;
+    picture_waits_ = false;
+    mark_safe(to_viewer_.size() + gather_.bytes());
 }
 
 void Relay::follow(const ServerEvent& event) {
@@ -209,10 +229,11 @@ std::string Relay::take_for_viewer() {
         safe_ = 0;
         return std::exchange(to_viewer_, {});
     }
-    std::string whole = to_viewer_.substr(0, safe_);
-    to_viewer_.erase(0, safe_);
+    std::string rest(to_viewer_, safe_); // the beginning of a rectangle: the smaller part
+    to_viewer_.resize(safe_);
+    to_viewer_.swap(rest);
     safe_ = 0;
-    return whole;
+    return rest;
 }
 
 std::string Relay::take_for_desktop() {

@@ -86,6 +86,7 @@ class Relay {
   private:
     Result<void> walk(std::string_view bytes, std::size_t& used);
     Result<void> walk_events(std::string_view bytes, std::size_t& used);
+    void pass_whole(std::string_view bytes, std::size_t& used);
     [[nodiscard]] bool withheld(const rfb::ClientEvent& event);
     void change_format();
     void mark_safe(std::size_t bytes);

@@ -1,5 +1,6 @@
 #include "gateway/wire.h"
 
+#include "gateway/spare_buffers.h"
 #include "net/tls.h"
 
 #include <boost/asio/error.hpp>
@@ -24,10 +25,12 @@ void Wire::send(std::string bytes) {
     if (closed() || bytes.empty())
         return;
     queued_total_ += bytes.size();
-    if (queue_.empty())
+    if (queue_.empty()) {
         queue_ = std::move(bytes);
-    else
+    } else {
         queue_ += bytes;
+        give_spare_buffer(std::move(bytes));
+    }
     write_next();
 }
 
@@ -49,7 +52,7 @@ void Wire::written(std::size_t bytes) {
         return;
     written_ += bytes;
     if (written_ == in_flight_.size()) {
-        std::string().swap(in_flight_); // an idle connection keeps no memory
+        give_spare_buffer(std::exchange(in_flight_, {})); // an idle connection keeps no memory
         written_ = 0;
     }
     if (finishing_) {

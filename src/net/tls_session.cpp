@@ -95,9 +95,18 @@ TlsSession::Outcome TlsSession::read(void* into, std::size_t most) {
 TlsSession::Outcome TlsSession::write(std::string_view bytes) {
     ERR_clear_error();
     errno = 0;
-    std::size_t sent = 0;
-    const int returned = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
-    return judge(returned, sent, errno);
+    std::size_t total = 0;
+    while (total < bytes.size()) { // a record has at most 16 KiB
+        std::size_t sent = 0;
+        const int returned =
+            SSL_write_ex(ssl_.get(), bytes.data() + total, bytes.size() - total, &sent);
+        if (returned != 1 && total == 0)
+            return judge(returned, sent, errno);
+        if (returned != 1)
+            break; // the next call meets it again
+        total += sent;
+    }
+    return {Wait::no, total, {}};
 }
 
 void TlsSession::finish() {

@@ -32,6 +32,14 @@ Result<ServerEvent> ServerReader::next(std::string_view input) {
     }
 }
 
+WholeRectangles ServerReader::pass_whole(std::string_view input, InflaterSet begun) {
+    if (step_ != Step::rectangle_head || rectangles_left_ < 2)
+        return {};
+    const auto passed = find_whole_rectangles(input, size_, format_, begun, rectangles_left_ - 1);
+    rectangles_left_ -= passed.count;
+    return passed;
+}
+
 Result<ServerEvent> ServerReader::read_message(std::string_view input) {
     if (input.empty())
         return ServerEvent{};

@@ -4,6 +4,8 @@
 #include "rfb/cut_text.h"
 #include "rfb/rectangle_reader.h"
 #include "rfb/server_event.h"
+#include "rfb/size.h"
+#include "rfb/whole_rectangles.h"
 
 #include <cstdint>
 #include <string_view>
@@ -20,12 +22,6 @@ struct ServerMessage {
     std::uint32_t body_bytes = 0;  ///< that follow as body
 };
 
-struct Size {
-    std::uint16_t width = 0;
-    std::uint16_t height = 0;
-    bool operator==(const Size&) const = default;
-};
-
 /// Walks what a screen sends after ServerInit, and knows at every byte where it stands. Keeps no
 /// bytes: what was not whole is offered again, with more (16 bytes at most are asked for). Draws
 /// and inflates nothing. Not thread-safe.
@@ -37,6 +33,10 @@ class ServerReader {
     /// One event. Errc::corrupt: a message, encoding or length that cannot be; the connection is
     /// of no use after it.
     Result<ServerEvent> next(std::string_view input);
+
+    /// Before next(): goes on behind the whole rectangles at the input's beginning
+    /// (find_whole_rectangles), but for an update's last one. rectangle() knows nothing of them.
+    WholeRectangles pass_whole(std::string_view input, InflaterSet begun);
 
     /// The viewer asked for this format: from the next update on pixels come in it. (A server that
     /// had an update on its way when it was asked finishes that one in the old format.)

@@ -28,6 +28,14 @@ void Splice::begin_desktop() {
     drop_ = 0;
 }
 
+InflaterSet Splice::begun() const {
+    InflaterSet set = 0;
+    for (std::size_t i = 0; i < streams_.size(); ++i)
+        if (streams_[i].used && !streams_[i].fresh)
+            set |= InflaterSet{1} << i;
+    return set;
+}
+
 Result<void> Splice::take(const ServerReader& reader, const ServerEvent& event, Gather& out) {
     switch (event.part) {
     case ServerEvent::Part::need_more:

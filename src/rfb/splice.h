@@ -4,6 +4,7 @@
 #include "rfb/gather.h"
 #include "rfb/server_reader.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -35,6 +36,14 @@ class Splice {
     /// Appends what the viewer gets for one event of the desktop's reader. Views are into the
     /// event's bytes. Errc::corrupt: no zlib stream where one has to begin.
     Result<void> take(const ServerReader& reader, const ServerEvent& event, Gather& out);
+
+    /// Streams that this desktop has begun: what comes in them is passed on as it is.
+    [[nodiscard]] InflaterSet begun() const;
+
+    /// Whole rectangles have been passed on as they are, in begun() streams.
+    void passed(std::uint32_t rectangles) {
+        rectangles_left_ -= std::min(rectangles, rectangles_left_);
+    }
 
     /// The viewer stands between two messages: the desktop may be changed, and messages of the
     /// gateway's own may be put in.

@@ -121,10 +121,14 @@ void DrawingScreen::tell(const std::string& command) {
 }
 
 std::string DrawingScreen::stop_and_dump() {
-    tell(R"({"execute": "stop"})");
+    stop();
     const std::string path = folder_.file("screen.ppm");
     tell(R"({"execute": "screendump", "arguments": {"filename": ")" + path + "\"}}");
     return content_of(path);
+}
+
+void DrawingScreen::stop() {
+    tell(R"({"execute": "stop"})");
 }
 
 void DrawingScreen::go_on() {

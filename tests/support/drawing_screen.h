@@ -30,6 +30,7 @@ class DrawingScreen {
 
     /// Stops drawing, and typing; the screen as QEMU itself writes it, a binary PPM.
     std::string stop_and_dump();
+    void stop();
     void go_on();
 
     /// Scan codes of set 1 since the beginning, makes and breaks (0x80 more).

@@ -1,5 +1,5 @@
-/// libvncclient as a viewer for tests: vncclient_viewer PORT CA USER PASSWORD. Then a line on
-/// standard input each, answered by one:
+/// libvncclient (GPL-2+; this program is a test's own and is never installed) as a viewer:
+/// vncclient_viewer PORT CA USER PASSWORD. Then a line on standard input each, answered by one:
 ///
 ///     picture FILE      what it shows, as a PPM
 ///     type TEXT         presses and releases keys

@@ -19,16 +19,18 @@ using Arguments = std::span<const std::string>;
 /// ports; ends with its input.
 void run_gateway(Arguments arguments);
 
-/// screen MIBIBYTES RECTANGLE_BYTES RECTANGLES: says its port. The first request starts a stream of
-/// updates, `RECTANGLES` Tight rectangles of so many bytes each; a pressed key is answered with
+/// screen MIBIBYTES RECTANGLE_BYTES RECTANGLES [asked]: says its port. The first request starts a
+/// stream of updates, `RECTANGLES` Tight rectangles of so many bytes each; `asked`: each of them
+/// waits for a request of its own, as a screen's do. A pressed key is answered with
 /// 8x16 pixels. Ends with its input.
 void run_screen(Arguments arguments);
 
 /// copy PORT: says its own, and copies bytes to and from that one in a loop of read and write.
 void run_copy(Arguments arguments);
 
-/// view KIND PORT [CA]: one viewer takes the whole stream, says how many bytes came in how many
-/// seconds, and stays until its input ends. KIND: none, plain, tls, ws, wss.
+/// view KIND PORT [CA [asking]]: one viewer takes the whole stream, says how many bytes came in how
+/// many seconds, and stays until its input ends. KIND: none, plain, tls, ws, wss, stunnel.
+/// `asking`: asks anew behind each update.
 void run_view(Arguments arguments);
 
 /// idle KIND PORT COUNT [CA]: so many viewers come and do nothing until its input ends. Says when

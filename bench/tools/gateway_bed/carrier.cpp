@@ -36,7 +36,7 @@ void Carrier::upgrade(std::uint16_t port) {
     for (;;) {
         if (!fill())
             give_up("no answer to the WebSocket's upgrade");
-        const std::string_view answer(buffer_.data(), end_);
+        const std::string_view answer(buffer_.get(), end_);
         const std::size_t head = answer.find("\r\n\r\n");
         if (head == std::string_view::npos)
             continue;
@@ -72,14 +72,14 @@ void Carrier::send(std::string_view bytes) {
 bool Carrier::fill() {
     if (begin_ == end_)
         begin_ = end_ = 0;
-    if (begin_ > 0 && end_ == buffer_.size()) {
-        std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    if (begin_ > 0 && end_ == room) {
+        std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
         end_ -= begin_;
         begin_ = 0;
     }
-    const std::size_t room = buffer_.size() - end_;
-    const auto got = tls_ ? SSL_read(tls_.get(), buffer_.data() + end_, static_cast<int>(room))
-                          : ::recv(socket_.get(), buffer_.data() + end_, room, 0);
+    const std::size_t most = room - end_;
+    const auto got = tls_ ? SSL_read(tls_.get(), buffer_.get() + end_, static_cast<int>(most))
+                          : ::recv(socket_.get(), buffer_.get() + end_, most, 0);
     if (got > 0)
         end_ += static_cast<std::size_t>(got);
     return got > 0;
@@ -120,7 +120,7 @@ std::string_view Carrier::receive() {
     std::size_t size = end_ - begin_;
     if (web_)
         size = std::min(size, left_in_frame_);
-    const std::string_view bytes(buffer_.data() + begin_, size);
+    const std::string_view bytes(buffer_.get() + begin_, size);
     begin_ += size;
     left_in_frame_ -= web_ ? size : 0;
     return bytes;

@@ -4,7 +4,6 @@
 
 #include <openssl/ssl.h>
 
-#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,7 +41,8 @@ class Carrier {
     process::Descriptor socket_;
     std::unique_ptr<SSL_CTX, Free> context_;
     std::unique_ptr<SSL, Free> tls_;
-    std::array<char, 256 * 1024> buffer_{};
+    static constexpr std::size_t room = std::size_t{256} * 1024;
+    std::unique_ptr<char[]> buffer_ = std::make_unique_for_overwrite<char[]>(room);
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t left_in_frame_ = 0;

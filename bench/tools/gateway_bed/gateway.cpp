@@ -4,6 +4,7 @@
 #include "gateway/screen_dialer.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 namespace baton::bed {
 
@@ -41,6 +42,7 @@ void run_gateway(Arguments arguments) {
     config.tls_in_front = arguments.size() < 3;
     if (!config.tls_in_front)
         config.viewer_tls = {arguments[1], arguments[2], {}};
+    spdlog::set_level(spdlog::level::warn); // nobody reads what it says of each viewer
     const auto started = gateway::Gateway::start(config, director, gateway::plain_screens());
     if (!started)
         give_up(started.error().message());

@@ -26,7 +26,7 @@ struct Watcher {
     rfb::HandshakeServer handshake{{rfb::Login::none}, {}};
     rfb::ClientReader reader;
     bool is_in = false;
-    bool streamed = false;
+    std::size_t sent = 0; ///< updates
 };
 
 void put_rectangle(std::string& out, std::size_t bytes) {
@@ -52,6 +52,7 @@ class Screen {
         for (int i = 0; i < rectangles; ++i)
             put_rectangle(update_, bytes);
         updates_ = all / update_.size() + 1;
+        asked_ = arguments.size() > 3;
         rfb::write_update_head(echo_, 1);
         write(echo_, rfb::Rectangle{0, 0, 8, 16, rfb::Encoding::raw});
         echo_.append(8 * 16 * 4, 'p');
@@ -131,18 +132,20 @@ class Screen {
         const auto* key = std::get_if<rfb::KeyEvent>(&message);
         if (key != nullptr && key->down)
             send_all(socket, echo_);
-        if (!std::holds_alternative<rfb::UpdateRequest>(message) || watcher.streamed)
+        if (!std::holds_alternative<rfb::UpdateRequest>(message) || watcher.sent == updates_)
             return;
-        watcher.streamed = true;
-        for (std::size_t i = 0; i < updates_; ++i)
+        do {
             send_all(socket, update_);
-        send_all(socket, end_of_stream());
+        } while (++watcher.sent < updates_ && !asked_);
+        if (watcher.sent == updates_)
+            send_all(socket, end_of_stream());
     }
 
     Listener listener_ = listen_somewhere();
     process::Descriptor epoll_;
     std::string update_;
     std::size_t updates_ = 0;
+    bool asked_ = false;
     std::string echo_;
     std::map<int, Watcher> watchers_;
 };

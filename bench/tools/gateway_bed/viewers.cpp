@@ -85,11 +85,31 @@ void run_view(Arguments arguments) {
     viewer.request(false);
     std::size_t bytes = viewer.first.size();
     std::string tail;
+    const bool asking = arguments.size() > 3;
+    rfb::ServerReader reader({viewer.init.width, viewer.init.height}, rfb::PixelFormat{});
+    std::string rest = viewer.first;
+    const auto ask_behind_updates = [&](std::string_view some) {
+        rest.append(some);
+        std::size_t at = 0;
+        for (;;) {
+            const auto event = reader.next(std::string_view(rest).substr(at));
+            if (!event)
+                give_up(event.error().message());
+            if (event->part == rfb::ServerEvent::Part::need_more)
+                break;
+            at += event->bytes.size();
+            if (event->ends_message)
+                viewer.request(true);
+        }
+        rest.erase(0, at);
+    };
     do {
         const std::string_view some = viewer.carrier.receive();
         if (some.empty())
             give_up("the stream broke off");
         bytes += some.size();
+        if (asking)
+            ask_behind_updates(some);
         tail.append(some.substr(some.size() - std::min(some.size(), end_mark.size())));
         tail.erase(0, tail.size() - std::min(tail.size(), end_mark.size()));
     } while (tail != end_mark);

@@ -52,6 +52,12 @@ class GatewayWay {
         return {seen, static_cast<double>(switched->cut_to_frame.count()) / 1000};
     }
 
+    /// Its screens draw, or stand still while the other way is measured.
+    void draw(bool on) {
+        for (testing::DrawingScreen* screen : {&graphics_, &text_})
+            on ? screen->go_on() : screen->stop();
+    }
+
   private:
     struct OpenDirector : gateway::Director {
         void login(const UserName& user, const std::string& /*password*/,

@@ -28,20 +28,29 @@ int main(int argc, char** argv) {
         const auto dwell = [&dice] { // so that no switch keeps step with a screen's clock
             std::this_thread::sleep_for(std::chrono::milliseconds(80 + dice() % 80));
         };
-        for (int round = 0; round < rounds + 5; ++round) {
-            gateway.prepare();
-            dwell();
-            const auto ours = gateway.change();
-            dwell();
-            const double peer = nat.change();
-            if (round < 5)
-                continue;
-            frame_to_frame.emplace_back(ours.frame_to_frame_ms);
-            cut_to_frame.emplace_back(ours.cut_to_frame_ms);
-            by_nat.emplace_back(peer);
-            if (round % 50 == 0)
-                fmt::print(stderr, "switch {}: gateway {:.1f} ms, NAT {:.1f} ms\n", round,
-                           ours.frame_to_frame_ms, peer);
+        constexpr int block = 20;
+        constexpr int nat_block = 6; // each of which takes ten times as long
+        nat.draw(false);
+        for (int round = 0; round < rounds; round += block) {
+            for (int i = 0; i < block + 1; ++i) { // the first one of each warms up
+                gateway.prepare();
+                dwell();
+                const auto ours = gateway.change();
+                if (i == 0)
+                    continue;
+                frame_to_frame.emplace_back(ours.frame_to_frame_ms);
+                cut_to_frame.emplace_back(ours.cut_to_frame_ms);
+            }
+            gateway.draw(false);
+            nat.draw(true);
+            for (int i = 0; i < nat_block + 1; ++i) {
+                dwell();
+                const double peer = nat.change();
+                if (i > 0)
+                    by_nat.emplace_back(peer);
+            }
+            nat.draw(false);
+            gateway.draw(true);
         }
         fmt::print("{}\n",
                    boost::json::serialize(boost::json::object{{"frame_to_frame_ms", frame_to_frame},

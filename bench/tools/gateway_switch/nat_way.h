@@ -41,6 +41,12 @@ class NatWay {
         return frames_.wait_for(shows_text_ ? text_width : graphics_width);
     }
 
+    /// Its screens draw, or stand still while the other way is measured.
+    void draw(bool on) {
+        for (testing::DrawingScreen* screen : {&graphics_, &text_})
+            on ? screen->go_on() : screen->stop();
+    }
+
   private:
     static constexpr std::uint16_t route_port = 6001;
 

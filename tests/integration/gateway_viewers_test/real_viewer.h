@@ -78,6 +78,9 @@ class SpokenViewer : public RealViewer {
 /// A program with a window on a display of its own.
 class WindowViewer : public RealViewer {
   public:
+    /// `title`: some of its window's.
+    explicit WindowViewer(std::string title) : title_(std::move(title)) {}
+
     void start(const std::vector<std::string>& words, std::vector<std::string> environment) {
         environment.push_back("DISPLAY=" + screen.display());
         environment.push_back("HOME=" + home.path().string());
@@ -87,7 +90,7 @@ class WindowViewer : public RealViewer {
     bool shows(const std::string& ppm) override { return screen.shows(ppm); }
 
     void type(const std::string& text) override {
-        xdotool({"search", "--onlyvisible", "--class", "vncviewer", "windowfocus", "--sync", "type",
+        xdotool({"search", "--onlyvisible", "--name", title_, "windowfocus", "--sync", "type",
                  "--delay", "15", text});
     }
 
@@ -96,6 +99,13 @@ class WindowViewer : public RealViewer {
             process::run({{"import", "-display", screen.display(), "-window", "root", path}});
         if (!done || done->status != 0)
             throw std::runtime_error("no picture of the viewer's screen could be taken");
+    }
+
+    bool has_window(const std::string& name) {
+        process::Command command{{"xdotool", "search", "--onlyvisible", "--name", name}};
+        command.environment = {"DISPLAY=" + screen.display()};
+        const auto done = process::run(command);
+        return done && done->status == 0;
     }
 
     void xdotool(std::vector<std::string> words) {
@@ -112,6 +122,7 @@ class WindowViewer : public RealViewer {
     testing::TemporaryDirectory home;
 
   private:
+    std::string title_;
     std::optional<process::Child> child_;
 };
 
