@@ -292,40 +292,44 @@ TEST_F(Tls, SaysWhichFileIsMissingOrWrong) {
 
 // ---- WebSockets ---------------------------------------------------------------------------------
 
-/// What a WebSocket said, for one thread to wait for.
+/// What a WebSocket said, for one thread to wait for. It may be gone before the socket's last word.
 class Ear {
   public:
-    void listen(WebSocket& socket) {
+    void listen(WebSocket& socket) const {
         socket.listen(
-            [this](std::string text) {
-                const std::lock_guard lock(mutex_);
-                messages_.push_back(std::move(text));
-                changed_.notify_all();
-            },
-            [this](std::string reason) {
-                const std::lock_guard lock(mutex_);
-                reasons_.push_back(std::move(reason));
-                changed_.notify_all();
+            [heard = heard_](std::string text) { heard->add(heard->messages, std::move(text)); },
+            [heard = heard_](std::string reason) {
+                heard->add(heard->reasons, std::move(reason));
             });
     }
 
-    std::vector<std::string> messages(std::size_t count) {
-        std::unique_lock lock(mutex_);
-        changed_.wait_for(lock, 10s, [&] { return messages_.size() >= count; });
-        return messages_;
+    [[nodiscard]] std::vector<std::string> messages(std::size_t count) const {
+        std::unique_lock lock(heard_->mutex);
+        heard_->changed.wait_for(lock, 10s, [&] { return heard_->messages.size() >= count; });
+        return heard_->messages;
     }
 
-    std::string reason() {
-        std::unique_lock lock(mutex_);
-        changed_.wait_for(lock, 10s, [&] { return !reasons_.empty(); });
-        return reasons_.size() == 1 ? reasons_.front() : "not closed once";
+    [[nodiscard]] std::string reason() const {
+        std::unique_lock lock(heard_->mutex);
+        heard_->changed.wait_for(lock, 10s, [&] { return !heard_->reasons.empty(); });
+        return heard_->reasons.size() == 1 ? heard_->reasons.front() : "not closed once";
     }
 
   private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::vector<std::string> messages_;
-    std::vector<std::string> reasons_;
+    struct Heard {
+        std::mutex mutex;
+        std::condition_variable changed;
+        std::vector<std::string> messages;
+        std::vector<std::string> reasons;
+
+        void add(std::vector<std::string>& to, std::string text) {
+            const std::lock_guard lock(mutex);
+            to.push_back(std::move(text));
+            changed.notify_all();
+        }
+    };
+
+    std::shared_ptr<Heard> heard_ = std::make_shared<Heard>();
 };
 
 class Sockets : public Tls {
