@@ -8,9 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <optional>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace baton::netboot {
@@ -21,6 +24,27 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds long_enough{10}; // it ran: what ended it was no wrong setting
 constexpr unsigned most_doublings = 5;
 
+/// dnsmasq gives up root, and with it the kernel's promise to end it when we are killed: one that
+/// still serves with our configuration file is ended here.
+void end_left_over(const std::string& pid_file, const DnsmasqPlaces& places) {
+    const auto text = osimage::read_file(pid_file, 32);
+    const pid_t pid = text ? std::atoi(text->c_str()) : 0;
+    if (pid <= 1)
+        return;
+    // held first: the number may be another process's by the time that we have looked
+    const process::Descriptor held(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    const auto words = osimage::read_file("/proc/" + std::to_string(pid) + "/cmdline", 8192);
+    if (!held.open() || !words ||
+        words->find("--conf-file=" + places.config_file + '\0') == std::string::npos)
+        return;
+    for (const int signal : {SIGTERM, SIGKILL}) {
+        ::syscall(SYS_pidfd_send_signal, held.get(), signal, nullptr, 0);
+        pollfd ended{held.get(), POLLIN, 0};
+        if (::poll(&ended, 1, 2'000) == 1)
+            return;
+    }
+}
+
 class Supervisor {
   public:
     Supervisor(Folder& folder, const SupervisorSettings& settings)
@@ -29,6 +53,7 @@ class Supervisor {
         places_.lease_file = settings.run_folder + "/leases";
         places_.config_file = settings.run_folder + "/dnsmasq.conf";
         places_.user = settings.user;
+        pid_file_ = settings.run_folder + "/dnsmasq.pid";
     }
 
     Result<void> run();
@@ -44,6 +69,7 @@ class Supervisor {
     Folder& folder_;
     const SupervisorSettings& settings_;
     DnsmasqPlaces places_;
+    std::string pid_file_;
     std::optional<std::string> wanted_; ///< dnsmasq's configuration; empty: none is to run
     std::optional<process::Child> child_;
     Clock::time_point started_;
@@ -88,6 +114,7 @@ Result<void> Supervisor::start() {
     if (!child)
         return tl::unexpected(child.error());
     child_.emplace(std::move(*child));
+    BATON_TRY(osimage::write_file(pid_file_, std::to_string(child_->pid()), 0644));
     child_->input.reset();
     started_ = Clock::now();
     settings_.log("dnsmasq runs, process " + std::to_string(child_->pid()));
@@ -142,6 +169,7 @@ int Supervisor::patience() const {
 }
 
 Result<void> Supervisor::run() {
+    end_left_over(pid_file_, places_);
     auto changes = Watch::open(folder_.path());
     if (!changes)
         return tl::unexpected(changes.error());

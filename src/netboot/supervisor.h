@@ -24,9 +24,9 @@ struct SupervisorSettings {
 
 /// Keeps dnsmasq as the folder's settings say, until stop_fd is readable: started when they are
 /// enabled, ended when not, started anew when they change (inotify), and again after it has died.
-/// Settings that are wrong are said, and what ran before runs on. One thread, blocking; dnsmasq
-/// ends with it, also at kill -9. Errc::not_found: no dnsmasq; Errc::forbidden: not root;
-/// Errc::busy: another one is at work in this run folder.
+/// Settings that are wrong are said, and what ran before runs on. One thread, blocking. After a
+/// kill -9 dnsmasq answers on; the next supervisor of that run folder ends it. Errc::not_found: no
+/// dnsmasq; forbidden: not root; busy: another one is at work in this run folder.
 Result<void> supervise(Folder& folder, const SupervisorSettings& settings);
 
 } // namespace baton::netboot

@@ -43,6 +43,17 @@ def findings(server, status):
     return {one["about"]: one for one in server.json("netboot", "doctor", status=status)["findings"]}
 
 
+def dnsmasqs(server):
+    """The process ids of those that run with this server's configuration."""
+    wanted = f"--conf-file={server.folder}/run/dnsmasq.conf"
+    found = set()
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if wanted.encode() in path.read_bytes().split(b"\0"):
+                found.add(path.parent.name)
+    return found
+
+
 class ServerTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -91,6 +102,20 @@ class ServerTest(unittest.TestCase):
             server.service.wait_said("dnsmasq has been ended")
             self.assertNotEqual(tftp("boot.ipxe").returncode, 0)
             self.assertNotIn("dnsmasq", subprocess.run(["ss", "-Hulpn"], capture_output=True, text=True, check=True).stdout)
+
+    def test_one_that_a_kill_has_left_behind_is_replaced(self):
+        with BootServer() as server:
+            fake_image(server.netboot, "one")
+            server.enable()
+            server.start_service()
+            server.service.wait_said("dnsmasq runs")
+            server.service.process.kill()
+            server.service.process.wait()
+            self.assertEqual(len(dnsmasqs(server)), 1, "it has given up root, and does not end with its parent")
+            left = dnsmasqs(server)
+            server.start_service()
+            wait_for(lambda: dnsmasqs(server) and not dnsmasqs(server) & left, "a new dnsmasq instead of the old one", 20)
+            wait_for(lambda: tftp("boot.ipxe").returncode == 0, "TFTP answers", 10)
 
     def test_files_over_http_and_nothing_else(self):
         with BootServer() as server:
