@@ -19,7 +19,7 @@ target_sources(gateway_live_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_
 target_include_directories(gateway_live_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
 set_tests_properties(gateway_live_test PROPERTIES RUN_SERIAL TRUE)
 
-# viewers that people have: TigerVNC, libvncclient, gtk-vnc, and noVNC in Chromium, Debian's and the current one, which npm
+# viewers that people have: TigerVNC, libvncclient, and noVNC in Chromium, Debian's and the current one, which npm
 # puts into the build folder; and many switches in a row
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(VNCCLIENT IMPORTED_TARGET libvncclient)
