@@ -17,7 +17,7 @@ target_sources(gateway_live_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/support/rfb_
     "${CMAKE_SOURCE_DIR}/tests/integration/rfb_servers_test/live_screens.cpp")
 target_include_directories(gateway_live_test PRIVATE "${CMAKE_SOURCE_DIR}/tests/integration")
 
-# viewers that people have: TigerVNC, libvncclient, gtk-vnc, and noVNC in Chromium, Debian's and the current one, which npm
+# viewers that people have: TigerVNC, libvncclient, and noVNC in Chromium, Debian's and the current one, which npm
 # puts into the build folder; and many switches in a row
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(VNCCLIENT REQUIRED IMPORTED_TARGET libvncclient)

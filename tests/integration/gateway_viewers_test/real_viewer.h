@@ -101,13 +101,6 @@ class WindowViewer : public RealViewer {
             throw std::runtime_error("no picture of the viewer's screen could be taken");
     }
 
-    bool has_window(const std::string& name) {
-        process::Command command{{"xdotool", "search", "--onlyvisible", "--name", name}};
-        command.environment = {"DISPLAY=" + screen.display()};
-        const auto done = process::run(command);
-        return done && done->status == 0;
-    }
-
     void xdotool(std::vector<std::string> words) {
         words.insert(words.begin(), "xdotool");
         process::Command command{words};

@@ -4,10 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <pwd.h>
-#include <unistd.h>
-
 namespace baton::gateway {
 namespace {
 
@@ -32,25 +28,6 @@ TEST(GatewayViewers, LibVncClient) {
                          std::to_string(two.site.gateway().vnc_port()), two.site.trusted(), "kim",
                          "s3cret-7"});
     two.put_through(viewer, "libvncclient", switches);
-}
-
-/// Looks for its CA in the home of whoever runs it, by the password file, and so is given another
-/// home. Name and password are typed into its window.
-TEST(GatewayViewers, GtkVnc) {
-    TwoDesktops two;
-    WindowViewer viewer("GVncViewer");
-    std::filesystem::create_directories(viewer.home.path() / ".pki/CA");
-    std::filesystem::copy(two.site.trusted(), viewer.home.path() / ".pki/CA/cacert.pem");
-    const std::string home = ::getpwuid(::getuid())->pw_dir; // NOLINT(concurrency-mt-unsafe)
-    constexpr int first_port = 5900;
-    viewer.start({"/usr/bin/bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--bind",
-                  viewer.home.path().string(), home, "/usr/bin/gvncviewer",
-                  fmt::format("127.0.0.1:{}", two.site.gateway().vnc_port() - first_port)},
-                 {});
-    ASSERT_TRUE(eventually([&] { return viewer.has_window("Authentication"); }));
-    viewer.xdotool({"search", "--name", "Authentication", "windowfocus", "--sync", "type",
-                    "--delay", "20", "kim\ts3cret-7\t\t "});
-    two.put_through(viewer, "gtk-vnc", switches);
 }
 
 std::string spki_of(const std::string& certificate) {
