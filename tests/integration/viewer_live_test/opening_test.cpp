@@ -60,7 +60,8 @@ class FakeController {
         if (request.path == "/v1/os-images") {
             json::array list;
             for (int i = 1; i <= images; ++i)
-                list.push_back({{"id", "image-" + std::to_string(i)}, {"name", "image"}});
+                list.push_back(
+                    json::object{{"id", "image-" + std::to_string(i)}, {"name", "image"}});
             return {200,
                     "application/json",
                     json::serialize(json::object{{"os_images", list}, {"default", "image-2"}}),
@@ -69,9 +70,9 @@ class FakeController {
         }
         if (request.method == "GET") {
             json::array list;
-            list.push_back({{"user", "lee"}});
+            list.push_back(json::object{{"user", "lee"}});
             if (at_work)
-                list.push_back({{"user", "kim"}});
+                list.push_back(json::object{{"user", "kim"}});
             return {
                 200, "application/json", json::serialize(json::object{{"sessions", list}}), {}, {}};
         }
