@@ -134,8 +134,7 @@ struct Host {
                             settings);
         dialer = net::Dialer::start(
             [this](auto link, auto ended) { agent->serve(std::move(link), std::move(ended)); },
-            [where] { return net::connect_websocket(where, std::string(target)); },
-            {5ms, 50ms});
+            [where] { return net::connect_websocket(where, std::string(target)); }, {5ms, 50ms});
     }
 
     ~Host() {

@@ -59,10 +59,9 @@ int run(const std::string& state, const std::string& url, const std::string& nam
     controller.url = url;
     const std::string pki = state + "/pki/";
     controller.tls = {pki + "client-cert.pem", pki + "client-key.pem", pki + "ca-cert.pem"};
-    auto dialer = net::Dialer::start([&agent](auto link, auto ended) { agent->serve(std::move(link), std::move(ended)); },
-                                            [controller] {
-        return net::connect_websocket(controller, std::string(hostlink::target));
-    });
+    auto dialer = net::Dialer::start(
+        [&agent](auto link, auto ended) { agent->serve(std::move(link), std::move(ended)); },
+        [controller] { return net::connect_websocket(controller, std::string(hostlink::target)); });
     std::string word;
     double cpu = 0;
     while (std::cin >> word >> cpu)

@@ -26,7 +26,7 @@ struct RunOptions {
     std::string web = "0.0.0.0:8444";
     std::string certificate; ///< for viewers and browsers; empty: the site's CA's
     std::string key;
-    bool tls_in_front = false; ///< a proxy on this machine ends TLS
+    bool tls_in_front = false;   ///< a proxy on this machine ends TLS
     std::string language = "en"; ///< of what is written over people's screens: en, ko
     std::uint32_t viewers = 4096;
     std::string log_level = "info";

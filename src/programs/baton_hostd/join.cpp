@@ -1,5 +1,6 @@
-#include "net/http_text.h"
 #include "net/join.h"
+
+#include "net/http_text.h"
 #include "net/pki.h"
 #include "programs/baton_hostd/commands.h"
 

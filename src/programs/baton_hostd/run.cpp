@@ -167,10 +167,9 @@ Result<void> serve(const HostConfig& config, const Identity& own,
     net::ClientSettings controller;
     controller.url = config.controller_url;
     controller.tls = own.files;
-    auto dialer = net::Dialer::start([&agent](auto link, auto ended) { agent->serve(std::move(link), std::move(ended)); },
-                                            [controller] {
-        return net::connect_websocket(controller, std::string(hostlink::target));
-    });
+    auto dialer = net::Dialer::start(
+        [&agent](auto link, auto ended) { agent->serve(std::move(link), std::move(ended)); },
+        [controller] { return net::connect_websocket(controller, std::string(hostlink::target)); });
     auto monitor = start_monitor(config, own, *agent);
     int signal = 0;
     if (monitor)

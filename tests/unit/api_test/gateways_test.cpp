@@ -99,9 +99,8 @@ TEST_F(GatewaysTest, DrainingIsKeptAndRemovingCutsOff) {
     EXPECT_EQ(site.ask(kim, "POST", "/v1/gateways/gate1/drain").status, 403);
     EXPECT_EQ(site.ask(site.admin, "POST", "/v1/gateways/none/drain").status, 404);
     EXPECT_EQ(site.ask(site.admin, "DELETE", "/v1/gateways/gate1").status, 200);
-    EXPECT_EQ(site.gateways.asked,
-              (std::vector<std::string>{"expel gate1", "drain gate1", "undrain gate1",
-                                        "expel gate1"}));
+    EXPECT_EQ(site.gateways.asked, (std::vector<std::string>{"expel gate1", "drain gate1",
+                                                             "undrain gate1", "expel gate1"}));
     EXPECT_EQ(site.api->admit_gateway(GatewayId("gate1"), "feedgate1").error().code,
               Errc::forbidden);
 }
@@ -168,8 +167,7 @@ TEST_F(GatewaysTest, OthersOnlyLookOnAndThatIsTold) {
 }
 
 TEST_F(GatewaysTest, ASessionByPortForwardHasNoTickets) {
-    const net::Response opened =
-        site.ask(kim, "POST", "/v1/sessions?wait=5", R"({"route":"nat"})");
+    const net::Response opened = site.ask(kim, "POST", "/v1/sessions?wait=5", R"({"route":"nat"})");
     ASSERT_EQ(opened.status, 200) << opened.body;
     const std::string id(body_of(opened).at("id").as_string());
     EXPECT_EQ(share(kim, id).status, 422);
