@@ -5,7 +5,7 @@ set(netboot_tests "${CMAKE_SOURCE_DIR}/tests/integration/netboot")
 set(netboot_network "${CMAKE_SOURCE_DIR}/tests/support/with-routing-network")
 baton_script_test(netboot_server KIND integration TIMEOUT 240 COMMAND "${netboot_network}" "${netboot_tests}/server_test.py")
 baton_script_test(netboot_boot KIND integration TIMEOUT 1500 COMMAND "${netboot_network}" "${netboot_tests}/boot_test.py")
-set_tests_properties(netboot_boot PROPERTIES RUN_SERIAL TRUE FIXTURES_REQUIRED netboot_image)
+set_tests_properties(netboot_boot PROPERTIES FIXTURES_REQUIRED netboot_image)
 add_test(NAME netboot_image COMMAND "${netboot_tests}/image_fixture.py")
 set_tests_properties(netboot_image PROPERTIES FIXTURES_SETUP netboot_image LABELS "fixture" TIMEOUT 1800
     ENVIRONMENT "BATON_BUILD=${CMAKE_BINARY_DIR};BATON_IMAGE_CACHE=${BATON_IMAGE_CACHE}")

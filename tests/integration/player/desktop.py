@@ -30,12 +30,16 @@ class Screen:
         first = 3 * (place[0] + place[1] * self.width)
         return tuple(self.bytes[first:first + 3])
 
+    def places(self, colour):
+        """Of the pixels of just this colour."""
+        one, at = bytes(colour), -1
+        while (at := self.bytes.find(one, at + 1)) >= 0:
+            if at % 3 == 0:
+                yield at // 3 % self.width, at // 3 // self.width
+
     def has(self, colour):
         """Pixels of just this colour."""
-        one, count, at = bytes(colour), 0, -1
-        while (at := self.bytes.find(one, at + 1)) >= 0:
-            count += at % 3 == 0
-        return count
+        return sum(1 for _ in self.places(colour))
 
 
 class Display:

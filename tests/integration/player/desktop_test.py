@@ -67,9 +67,17 @@ class Desktops(DesktopTest):
         play = self.open_desktop(self.desk())
         self.wait_for(lambda screen: screen.at(FREE_PLACE) == WALLPAPER["kim"], "the desktop")
         self.display.run("xdotool", "mousemove", "640", "300", "click", "3")
-        self.wait_for(lambda screen: screen.has((0xEC, 0xEF, 0xF2)) > 5_000, "the menu")
+        menu = (0xEC, 0xEF, 0xF2)
+        seen = [0]
+
+        def whole(screen):  # twice the same: it is drawn to its end
+            seen.append(screen.has(menu))
+            return seen[-1] > 5_000 and seen[-1] == seen[-2]
+        places = list(self.wait_for(whole, "the menu").places(menu))
         self.keep("menu")
-        self.display.run("xdotool", "key", "Up", "Return")  # its last word is Log out
+        # its last word is Log out; keys would go astray until the menu has the keyboard, which nobody sees
+        left, bottom = min(x for x, _ in places), max(y for _, y in places)
+        self.display.run("xdotool", "mousemove", str(left + 30), str(bottom - 8), "click", "1")
         self.assertEqual(play.wait(60), 0)
 
     def test_the_desk_says_how_it_looks(self):
