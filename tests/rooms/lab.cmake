@@ -11,3 +11,9 @@ baton_script_test(lab_ends_test KIND e2e TIMEOUT 600
     COMMAND python3 "${CMAKE_SOURCE_DIR}/tests/e2e/lab_ends_test.py")
 set_tests_properties(lab_table3 site_test gateway_site_test lab_ends_test PROPERTIES
     RUN_SERIAL TRUE ENVIRONMENT "${lab_folder}" FIXTURES_REQUIRED tiny_image)
+
+# a PC without a disk before all of it
+baton_script_test(netboot_site_test KIND e2e TIMEOUT 900 LABELS long
+    COMMAND "${CMAKE_SOURCE_DIR}/lab/in-namespaces" python3 "${CMAKE_SOURCE_DIR}/tests/e2e/netboot_site_test.py")
+set_tests_properties(netboot_site_test PROPERTIES
+    RUN_SERIAL TRUE ENVIRONMENT "${lab_folder}" FIXTURES_REQUIRED "tiny_image;netboot_image")
