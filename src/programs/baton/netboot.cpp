@@ -51,6 +51,21 @@ std::int64_t size_of_image(const netboot::Manifest& image) {
     return sum;
 }
 
+/// baton-view, if it is installed beside this program and nothing else is asked for.
+void choose_viewer(netboot::BuildSettings& settings) {
+    const auto ours = own_folder() / "baton-view";
+    if (settings.viewer.empty() && settings.program.empty() && std::filesystem::exists(ours))
+        settings.viewer = ours.string();
+    else if (settings.viewer == "none")
+        settings.viewer.clear();
+    else if (!settings.viewer.empty())
+        settings.viewer = std::filesystem::absolute(settings.viewer).string();
+    if (settings.program.empty() &&
+        std::filesystem::path(settings.viewer).filename() == "baton-view")
+        settings.program = "baton-view --ca $BATON_AUTHORITY --controller $BATON_CONTROLLER "
+                           "--gateway $BATON_SERVER";
+}
+
 void build_client(NetbootOptions& options) {
     ProgressLine line;
     auto folder = open_folder(options);
@@ -60,8 +75,7 @@ void build_client(NetbootOptions& options) {
     settings.recipes_folder = shared_folder("BATON_RECIPES", "recipes");
     settings.cache_folder = std::filesystem::absolute(settings.cache_folder).string();
     settings.authority = std::filesystem::absolute(settings.authority).string();
-    if (!settings.viewer.empty())
-        settings.viewer = std::filesystem::absolute(settings.viewer).string();
+    choose_viewer(settings);
     settings.cancel_fd = interruption();
     settings.progress = [&](int percent, const std::string& text) { line.show(percent, text); };
     settings.waiting = [&] { line.show(0, "another client image is being made; waiting for it"); };
@@ -257,10 +271,12 @@ void add_build_options(CLI::App& command, NetbootOptions& options) {
         .add_option("--authority", build.authority,
                     "The certificate of the site's authority (PEM): clients trust no other")
         ->capture_default_str();
-    command.add_option("--program", build.program,
-                       "What runs on the client's screen (default: a status screen)");
+    command.add_option(
+        "--program", build.program,
+        "What runs on the client's screen (default: the viewer, or a status screen)");
     command.add_option("--viewer", build.viewer,
-                       "A program to put into /usr/bin of the client, with what SDL2 needs");
+                       "A program to put into /usr/bin of the client, with what SDL2 needs "
+                       "(default: baton-view beside this program; none: none)");
     command.add_option("--package", build.packages,
                        "A Debian package to add, such as firmware-misc-nonfree; again for more");
     command.add_option("--recipe", build.client_folder, "The folder of the client's recipe");
