@@ -16,6 +16,8 @@ namespace baton::netboot {
 namespace {
 
 constexpr std::chrono::milliseconds patience{3000};
+/// dnsmasq asks the network for three seconds whether an address is free before it offers it.
+constexpr std::chrono::milliseconds offers_patience{6000};
 
 std::optional<InterfaceNow> interface_now(const std::string& name) {
     ifaddrs* all = nullptr;
@@ -104,7 +106,9 @@ Result<void> tcp_open(const std::string& address, std::uint16_t port) {
 DoctorDoors DoctorDoors::real() {
     DoctorDoors doors;
     doors.interface = interface_now;
-    doors.offers = [](const std::string& interface) { return ask_for_offers(interface, patience); };
+    doors.offers = [](const std::string& interface) {
+        return ask_for_offers(interface, offers_patience);
+    };
     doors.tftp = tftp_begin;
     doors.tcp = tcp_open;
     return doors;

@@ -84,7 +84,7 @@ class ServerTest(unittest.TestCase):
             sockets = subprocess.run(["ss", "-Hulpn"], capture_output=True, text=True, check=True).stdout
             for line in sockets.splitlines():
                 if "dnsmasq" in line:
-                    self.assertRegex(line.split()[3], r"%clients:|^10\.98\.0\.1:|%clients\]|^\[fd98::1\]|^\[fe80:")
+                    self.assertRegex(line.split()[3], r"%clients:|^10\.98\.0\.1:|%clients\]|^\[fd98:|^\[fe80:")
 
     def test_it_is_started_again_and_follows_the_settings(self):
         with BootServer() as server:
