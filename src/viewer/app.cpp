@@ -325,7 +325,11 @@ void App::paint() {
                              std::chrono::duration<double>(now - then_).count();
         frames_then_ = frames_;
         then_ = now;
-        paint_waits_ = paint_waits_ || status_shown_;
+        // a bare display may lose a picture (its first, one during a change of console) and does
+        // not say so
+        const bool bare = canvas_->draws_pointer();
+        page_is_stale_ = page_is_stale_ || bare;
+        paint_waits_ = paint_waits_ || status_shown_ || bare;
     }
     const bool due = paint_waits_ || everything_is_stale_ || pointer_is_stale_;
     if (!at_desktop()) {

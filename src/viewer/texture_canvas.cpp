@@ -9,8 +9,6 @@ namespace baton::viewer {
 
 namespace {
 
-constexpr int buffers_of_a_screen = 4; ///< GBM has as many at most
-
 class TextureCanvas : public Canvas {
   public:
     TextureCanvas(SDL_Renderer* renderer, bool draws_pointer)
@@ -125,13 +123,6 @@ Result<std::unique_ptr<Canvas>> make_texture_canvas(SDL_Window& window) {
                           "is Mesa's software driver (libgl1-mesa-dri) there?");
     const char* driver = SDL_GetCurrentVideoDriver();
     const bool bare = driver != nullptr && std::string_view(driver) == "KMSDRM";
-    // A screen's first picture of each buffer may stay black: Mesa's software renderer still draws
-    // while the kernel moves the buffer into the card's memory. Then none of these is missed.
-    for (int i = 0; bare && i < buffers_of_a_screen; ++i) {
-        SDL_SetRenderDrawColor(renderer, 0, 0, 0, SDL_ALPHA_OPAQUE);
-        SDL_RenderClear(renderer);
-        SDL_RenderPresent(renderer);
-    }
     return std::make_unique<TextureCanvas>(renderer, bare);
 }
 
