@@ -140,32 +140,25 @@ Result<DeskView> DeskServer::show(const DeskName& name) {
 }
 
 Result<desk::CheckReport> DeskServer::check(const DeskName& name, bool repair) {
-    BATON_TRY(check_name("desk name", name.value));
-    const auto held = hold(name);
-    if (held->daemon)
-        return in_use(name, held->lease->holder);
-    auto report = desk::check(path_of(name), desk::CheckOrder{.repair = repair, .mark = true});
-    if (!report && report.error().code == Errc::not_found)
-        return no_such_desk(name);
-    return report;
+    const auto held = hold_idle(name);
+    if (!held)
+        return tl::unexpected(held.error());
+    return desk::check(path_of(name), desk::CheckOrder{.repair = repair, .mark = true});
 }
 
 Result<void> DeskServer::remove(const DeskName& name) {
-    BATON_TRY(check_name("desk name", name.value));
-    const auto held = hold(name);
-    if (held->daemon)
-        return in_use(name, held->lease->holder);
+    const auto held = hold_idle(name);
+    if (!held)
+        return tl::unexpected(held.error());
     // a damaged one may go too; one that somebody outside has open may not
     auto image = desk::Image::open(path_of(name), desk::Access::write);
-    if (!image && image.error().code == Errc::not_found)
-        return no_such_desk(name);
     if (!image && image.error().code != Errc::corrupt)
         return tl::unexpected(image.error());
     BATON_TRY(desk::remove_snapshots(path_of(name)));
     if (::unlink(path_of(name).c_str()) != 0)
         return fail_errno(errno, "cannot remove the desk '" + name.value + "'");
-    held->lease.reset();
-    held->failure.clear();
+    (*held)->lease.reset();
+    (*held)->failure.clear();
     return desk::sync_folder_of(path_of(name));
 }
 
@@ -183,13 +176,10 @@ Result<Space> DeskServer::space() const {
 Result<void>
 DeskServer::with_idle_file(const DeskName& name,
                            const std::function<Result<void>(const std::string&)>& work) {
-    BATON_TRY(check_name("desk name", name.value));
-    const auto held = hold(name);
-    if (held->daemon)
-        return in_use(name, held->lease->holder);
+    const auto held = hold_idle(name);
+    if (!held)
+        return tl::unexpected(held.error());
     auto image = desk::Image::open(path_of(name), desk::Access::read);
-    if (!image && image.error().code == Errc::not_found)
-        return no_such_desk(name);
     if (!image)
         return tl::unexpected(image.error());
     return work(path_of(name));

@@ -86,31 +86,16 @@ Result<Manifest> run_recipe(const BuildSettings& settings, const std::string& ou
 } // namespace
 
 process::Command build_command(const BuildSettings& settings, const std::string& output) {
-    process::Command command;
-    command.words = {"unshare",
-                     "--mount",
-                     "--propagation",
-                     "private",
-                     "--pid",
-                     "--fork",
-                     "--kill-child=SIGKILL",
-                     "--mount-proc",
-                     settings.client_folder + "/build",
-                     "--output",
-                     output,
-                     "--cache",
-                     settings.cache_folder,
-                     "--common",
-                     settings.recipes_folder + "/common.sh",
-                     "--authority",
-                     settings.authority};
+    auto command = osimage::contained_recipe(settings.client_folder + "/build");
+    command.words.insert(command.words.end(), {"--output", output, "--cache", settings.cache_folder,
+                                               "--common", settings.recipes_folder + "/common.sh",
+                                               "--authority", settings.authority});
     for (const auto& [option, value] :
          {std::pair{"--program", settings.program}, std::pair{"--viewer", settings.viewer}})
         if (!value.empty())
             command.words.insert(command.words.end(), {option, value});
     for (const auto& name : settings.packages)
         command.words.insert(command.words.end(), {"--package", name});
-    command.environment = {"LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"};
     command.deadline = settings.deadline;
     command.cancel_fd = settings.cancel_fd;
     return command;

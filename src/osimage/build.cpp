@@ -130,27 +130,21 @@ Result<std::string> inputs_of(const BuildSettings& settings) {
     return sha256_text(settings.recipe + "\n" + all + "guest " + *guest + "\n");
 }
 
+process::Command contained_recipe(const std::string& recipe) {
+    process::Command command;
+    command.words = {"unshare", "--mount", "--propagation",        "private",
+                     "--pid",   "--fork",  "--kill-child=SIGKILL", "--mount-proc",
+                     recipe};
+    command.environment = {"LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"};
+    return command;
+}
+
 process::Command recipe_command(const BuildSettings& settings, const std::string& output,
                                 const std::string& version) {
-    process::Command command;
-    command.words = {"unshare",
-                     "--mount",
-                     "--propagation",
-                     "private",
-                     "--pid",
-                     "--fork",
-                     "--kill-child=SIGKILL",
-                     "--mount-proc",
-                     settings.recipes_folder + "/" + settings.recipe,
-                     "--output",
-                     output,
-                     "--guest-binary",
-                     settings.guest_binary,
-                     "--cache",
-                     settings.cache_folder,
-                     "--version",
-                     version};
-    command.environment = {"LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"};
+    auto command = contained_recipe(settings.recipes_folder + "/" + settings.recipe);
+    command.words.insert(command.words.end(),
+                         {"--output", output, "--guest-binary", settings.guest_binary, "--cache",
+                          settings.cache_folder, "--version", version});
     command.deadline = settings.deadline;
     command.cancel_fd = settings.cancel_fd;
     return command;

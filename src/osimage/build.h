@@ -42,8 +42,11 @@ Result<std::vector<std::string>> recipes_in(const std::string& folder);
 /// and the guest binary. (What Debian's mirror holds is not part of it: see BuildSettings::again.)
 Result<std::string> inputs_of(const BuildSettings& settings);
 
-/// The recipe in a mount and PID namespace of its own: its mounts are seen by nobody else, and
-/// when we die so does all that it started.
+/// A recipe, without its arguments, in a mount and PID namespace of its own: its mounts are seen by
+/// nobody else, and when we die so does all that it started.
+process::Command contained_recipe(const std::string& recipe);
+
+/// With the arguments of an OS image's recipe.
 process::Command recipe_command(const BuildSettings& settings, const std::string& output,
                                 const std::string& version);
 

@@ -157,11 +157,7 @@ void remove_client(const ClientOptions& options) {
 CLI::App* add_client_command(CLI::App* group, const std::shared_ptr<ClientOptions>& options,
                              const std::string& name, const std::string& about,
                              const std::string& example) {
-    CLI::App* command = group->add_subcommand(name, about);
-    command->footer("Example: " + example);
-    auto connection = add_connection(command);
-    command->preparse_callback(
-        [options, connection](std::size_t) { options->connection = connection; });
+    CLI::App* command = add_command(group, options, name, about, example);
     command->add_flag("--json", options->as_json, "JSON for programs (docs/cli.md)");
     if (name != "list")
         command->add_option("MAC", options->mac, "the PC's MAC address")->required();

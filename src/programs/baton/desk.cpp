@@ -19,17 +19,6 @@ Desks& desks_of(const DeskOptions& options) {
     return is_desk_file(options.target) ? *detached : *managed;
 }
 
-CLI::App* add_command(CLI::App* group, const std::shared_ptr<DeskOptions>& options,
-                      const std::string& name, const std::string& about,
-                      const std::string& example) {
-    CLI::App* command = group->add_subcommand(name, about);
-    command->footer("Example: " + example);
-    auto connection = add_connection(command);
-    command->preparse_callback(
-        [options, connection](std::size_t) { options->connection = connection; });
-    return command;
-}
-
 void add_target(CLI::App* command, const std::shared_ptr<DeskOptions>& options) {
     command
         ->add_option("DESK", options->target,

@@ -22,14 +22,10 @@ std::string gateway_path(const GatewayOptions& options) {
     return "/v1/gateways/" + escape(options.name);
 }
 
-CLI::App* add_command(CLI::App* group, const std::shared_ptr<GatewayOptions>& options,
-                      const std::string& name, const std::string& about,
-                      const std::string& example) {
-    CLI::App* command = group->add_subcommand(name, about);
-    command->footer("Example: " + example);
-    auto connection = add_connection(command);
-    command->preparse_callback(
-        [options, connection](std::size_t) { options->connection = connection; });
+CLI::App* add_gateway_command(CLI::App* group, const std::shared_ptr<GatewayOptions>& options,
+                              const std::string& name, const std::string& about,
+                              const std::string& example) {
+    CLI::App* command = add_command(group, options, name, about, example);
     command->add_flag("--json", options->as_json, "JSON for programs (docs/cli.md)");
     if (name != "list")
         command->add_option("GATEWAY", options->name, "the gateway's name")->required();
@@ -125,24 +121,24 @@ void add_gateway(CLI::App& app) {
     CLI::App* group = app.add_subcommand(
         "gateway", "Where viewers and browsers come in: invite, list, drain, remove");
     group->require_subcommand(1);
-    add_command(group, options, "invite", "A one-time token with which a new gateway joins",
-                "baton gateway invite gate1")
+    add_gateway_command(group, options, "invite", "A one-time token with which a new gateway joins",
+                        "baton gateway invite gate1")
         ->callback([options] { invite(*options); });
-    add_command(group, options, "list", "Every gateway", "baton gateway list")->callback([options] {
-        list(*options);
-    });
-    add_command(group, options, "show", "One gateway, and who looks on through it",
-                "baton gateway show gate1")
+    add_gateway_command(group, options, "list", "Every gateway", "baton gateway list")
+        ->callback([options] { list(*options); });
+    add_gateway_command(group, options, "show", "One gateway, and who looks on through it",
+                        "baton gateway show gate1")
         ->callback([options] { show(*options); });
-    add_command(group, options, "drain", "No new viewers at this gateway; those that are in stay",
-                "baton gateway drain gate1")
+    add_gateway_command(group, options, "drain",
+                        "No new viewers at this gateway; those that are in stay",
+                        "baton gateway drain gate1")
         ->callback([options] { set_draining(*options, "drain"); });
-    add_command(group, options, "undrain", "Let a gateway take viewers again",
-                "baton gateway undrain gate1")
+    add_gateway_command(group, options, "undrain", "Let a gateway take viewers again",
+                        "baton gateway undrain gate1")
         ->callback([options] { set_draining(*options, "undrain"); });
-    add_command(group, options, "remove",
-                "Forget a gateway and cut it off, or take its invitation back",
-                "baton gateway remove gate1")
+    add_gateway_command(group, options, "remove",
+                        "Forget a gateway and cut it off, or take its invitation back",
+                        "baton gateway remove gate1")
         ->callback([options] { remove(*options); });
 }
 

@@ -24,14 +24,10 @@ std::string host_path(const HostOptions& options) {
     return "/v1/hosts/" + escape(options.name);
 }
 
-CLI::App* add_command(CLI::App* group, const std::shared_ptr<HostOptions>& options,
-                      const std::string& name, const std::string& about,
-                      const std::string& example) {
-    CLI::App* command = group->add_subcommand(name, about);
-    command->footer("Example: " + example);
-    auto connection = add_connection(command);
-    command->preparse_callback(
-        [options, connection](std::size_t) { options->connection = connection; });
+CLI::App* add_host_command(CLI::App* group, const std::shared_ptr<HostOptions>& options,
+                           const std::string& name, const std::string& about,
+                           const std::string& example) {
+    CLI::App* command = add_command(group, options, name, about, example);
     command->add_flag("--json", options->as_json, "JSON for programs (docs/cli.md)");
     return command;
 }
@@ -159,20 +155,20 @@ void add_host(CLI::App& app) {
     group->require_subcommand(1);
 
     CLI::App* invited =
-        add_command(group, options, "invite", "A one-time token with which a new host joins",
-                    "baton host invite host1");
+        add_host_command(group, options, "invite", "A one-time token with which a new host joins",
+                         "baton host invite host1");
     add_name(invited, options);
     invited->callback([options] { invite(*options); });
 
-    CLI::App* listed = add_command(group, options, "list", "Every host", "baton host list");
+    CLI::App* listed = add_host_command(group, options, "list", "Every host", "baton host list");
     listed->callback([options] { list(*options); });
 
-    CLI::App* shown = add_command(group, options, "show", "One host, and why it uses KVM or not",
-                                  "baton host show host1");
+    CLI::App* shown = add_host_command(
+        group, options, "show", "One host, and why it uses KVM or not", "baton host show host1");
     add_name(shown, options);
     shown->callback([options] { show(*options); });
 
-    CLI::App* drained = add_command(
+    CLI::App* drained = add_host_command(
         group, options, "drain", "Move every session off a host by handoffs; it gets no new ones",
         "baton host drain host1");
     add_name(drained, options);
@@ -183,14 +179,14 @@ void add_host(CLI::App& app) {
         ->capture_default_str();
     drained->callback([options] { drain(*options); });
 
-    CLI::App* undrained = add_command(group, options, "undrain", "Let a host be used again",
-                                      "baton host undrain host1");
+    CLI::App* undrained = add_host_command(group, options, "undrain", "Let a host be used again",
+                                           "baton host undrain host1");
     add_name(undrained, options);
     undrained->callback([options] { undrain(*options); });
 
-    CLI::App* removed = add_command(group, options, "remove",
-                                    "Forget a host that is empty, or take its invitation back",
-                                    "baton host remove host1");
+    CLI::App* removed = add_host_command(group, options, "remove",
+                                         "Forget a host that is empty, or take its invitation back",
+                                         "baton host remove host1");
     add_name(removed, options);
     removed->callback([options] { remove(*options); });
 }

@@ -25,6 +25,19 @@ struct ConnectionOptions {
 /// Adds the four options to a command; what they were given is in the result when it runs.
 std::shared_ptr<ConnectionOptions> add_connection(CLI::App* command);
 
+/// A command of `group` that asks the controller: options->connection is its own when it runs.
+template <class Options>
+CLI::App* add_command(CLI::App* group, const std::shared_ptr<Options>& options,
+                      const std::string& name, const std::string& about,
+                      const std::string& example) {
+    CLI::App* command = group->add_subcommand(name, about);
+    command->footer("Example: " + example);
+    auto connection = add_connection(command);
+    command->preparse_callback(
+        [options, connection](std::size_t) { options->connection = connection; });
+    return command;
+}
+
 /// ~/.config/baton, or $XDG_CONFIG_HOME/baton.
 std::string config_folder();
 

@@ -325,17 +325,6 @@ void watch(const SessionOptions& options) {
     }
 }
 
-CLI::App* add_command(CLI::App* group, const std::shared_ptr<SessionOptions>& options,
-                      const std::string& name, const std::string& about,
-                      const std::string& example) {
-    CLI::App* command = group->add_subcommand(name, about);
-    command->footer("Example: " + example);
-    auto connection = add_connection(command);
-    command->preparse_callback(
-        [options, connection](std::size_t) { options->connection = connection; });
-    return command;
-}
-
 void add_who(CLI::App* command, const std::shared_ptr<SessionOptions>& options) {
     command->add_option("SESSION", options->who, "a session's id, or the name of its person")
         ->required();

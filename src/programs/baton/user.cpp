@@ -25,17 +25,6 @@ struct UserOptions {
     bool as_json = false;
 };
 
-CLI::App* add_command(CLI::App* group, const std::shared_ptr<UserOptions>& options,
-                      const std::string& name, const std::string& about,
-                      const std::string& example) {
-    CLI::App* command = group->add_subcommand(name, about);
-    command->footer("Example: " + example);
-    auto connection = add_connection(command);
-    command->preparse_callback(
-        [options, connection](std::size_t) { options->connection = connection; });
-    return command;
-}
-
 std::string new_password(const UserOptions& options) {
     if (options.password_stdin)
         return password_from_stdin();

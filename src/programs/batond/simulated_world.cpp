@@ -24,6 +24,10 @@ constexpr milliseconds call_time{5};
 constexpr milliseconds mount_time{40};
 constexpr milliseconds stop_time{30};
 
+tl::unexpected<Error> no_such_desk(const DeskName& name) {
+    return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
+}
+
 struct SimulatedDesk {
     DeskId id;
     std::int64_t size_bytes = 0;
@@ -372,8 +376,7 @@ void SimulatedWorld::list(const HostId& host, handoff::Done<std::vector<DesktopI
 void SimulatedWorld::lease(const DeskName& name, FencingNumber fence, const HostId& holder,
                            handoff::Done<DeskExport> done) {
     later("desk " + name.value, call_time, [this, name, fence, holder, done] {
-        Result<DeskExport> result =
-            fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
+        Result<DeskExport> result = no_such_desk(name);
         {
             const std::lock_guard lock(mutex_);
             const auto at = things_.desks.find(name);
@@ -437,14 +440,14 @@ Result<api::DeskFacts> SimulatedWorld::create(const DeskName& name, const UserNa
 Result<api::DeskCheck> SimulatedWorld::check(const DeskName& name, bool) {
     const std::lock_guard lock(mutex_);
     if (!things_.desks.contains(name))
-        return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
+        return no_such_desk(name);
     return api::DeskCheck{true, "simulated: nothing to check"};
 }
 
 Result<void> SimulatedWorld::remove(const DeskName& name) {
     const std::lock_guard lock(mutex_);
     if (things_.desks.erase(name) == 0)
-        return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
+        return no_such_desk(name);
     things_.save();
     return {};
 }
@@ -455,7 +458,7 @@ Result<api::DeskSnapshot> SimulatedWorld::take_snapshot(const DeskName& name,
     const std::lock_guard lock(mutex_);
     auto desk = things_.desks.find(name);
     if (desk == things_.desks.end())
-        return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
+        return no_such_desk(name);
     auto& kept = desk->second.snapshots;
     if (std::any_of(kept.begin(), kept.end(),
                     [&](const auto& one) { return one.name == snapshot; }))
@@ -472,7 +475,7 @@ Result<std::vector<api::DeskSnapshot>> SimulatedWorld::snapshots(const DeskName&
     const std::lock_guard lock(mutex_);
     auto desk = things_.desks.find(name);
     if (desk == things_.desks.end())
-        return fail(Errc::not_found, fmt::format("the desk server has no desk '{}'", name.value));
+        return no_such_desk(name);
     return desk->second.snapshots;
 }
 
