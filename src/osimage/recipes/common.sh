@@ -47,17 +47,44 @@ quietly() {
     die "'$1' failed; its last lines are above"
 }
 
+# The cache is shared by recipes that run at the same time: what is looked for, fetched and put there is under its lock,
+# and comes to its name whole, by a rename.
+with_cache_locked() {
+    local lock status=0
+    exec {lock}>"$cache/lock"
+    flock "$lock"
+    "$@" || status=$?
+    exec {lock}>&-
+    return $status
+}
+
 # package NAME: prints the path of its .deb in the cache, fetched through apt if it is not there
-package() {
-    local name=$1 found
-    found=$(find "$cache" -maxdepth 1 -name "${name}_*.deb" | sort -V | tail -n 1)
+package() { with_cache_locked find_or_fetch_package "$1"; }
+cached_package() { find "$cache" -maxdepth 1 -name "$1_*.deb" | sort -V | tail -n 1; }
+find_or_fetch_package() {
+    local name=$1 found fetched
+    found=$(cached_package "$name")
     if [[ -z $found ]]; then
         apt-cache show --no-all-versions "$name" >/dev/null 2>&1 || quietly apt-get update -qq
-        (cd "$cache" && mkdir -p partial && cd partial && apt-get -o APT::Sandbox::User=root download -qq "$name" &&
-            mv ./"${name}"_*.deb ..) >"$work/log" 2>&1 || { cat "$work/log" >&2; die "cannot fetch the package $name through apt"; }
-        found=$(find "$cache" -maxdepth 1 -name "${name}_*.deb" | sort -V | tail -n 1)
+        rm -rf "$cache"/partial* # of a fetch that was killed: the lock is ours
+        fetched=$(mktemp -d "$cache/partial.XXXXXX")
+        if ! (cd "$fetched" && apt-get -o APT::Sandbox::User=root download -qq "$name" && mv ./"${name}"_*.deb ..) \
+            >"$work/log" 2>&1; then
+            rm -rf "$fetched"
+            cat "$work/log" >&2
+            die "cannot fetch the package $name through apt"
+        fi
+        rm -rf "$fetched"
+        found=$(cached_package "$name")
     fi
     echo "$found"
+}
+
+# unpack_package NAME FOLDER
+unpack_package() {
+    local deb
+    deb=$(package "$1") || exit 1
+    quietly dpkg-deb -x "$deb" "$2"
 }
 
 # kernel_package: the newest image package that linux-image-amd64 stands for, or the one the cache has
@@ -75,7 +102,9 @@ kernel_package() {
 
 # unpack_kernel: the kernel's package into $work/kernel; sets release (6.1.0-...-amd64)
 unpack_kernel() {
-    dpkg-deb -x "$(kernel_package)" "$work/kernel"
+    local deb
+    deb=$(kernel_package) || exit 1
+    quietly dpkg-deb -x "$deb" "$work/kernel"
     release=$(basename "$work"/kernel/lib/modules/*)
     depmod -b "$work/kernel" "$release"
 }
@@ -133,22 +162,33 @@ debian_of() {
     [[ -s $sources ]] || { quietly apt-get update -qq; apt-get indextargets 'Created-By: Packages' 'Origin: Debian' \
         --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' | sort -u >"$sources"; }
     [[ -s $sources ]] || die "apt knows no Debian mirror; check /etc/apt"
-    mkdir -p "$cache/archives"
+    mkdir -p "$cache/archives" "$work/archives"
+    with_cache_locked copy_archives "$cache/archives" "$work/archives"
     quietly mmdebstrap --mode=root --variant="$variant" --format=directory --include="$packages" \
         --aptopt='APT::Install-Recommends "false"' \
         --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         --skip=download/empty --skip=essential/unlink \
         --setup-hook='mkdir -p "$1/var/cache/apt/archives"' \
-        --setup-hook="sync-in '$cache/archives' /var/cache/apt/archives" \
-        --customize-hook="sync-out /var/cache/apt/archives '$cache/archives'" \
+        --setup-hook="sync-in '$work/archives' /var/cache/apt/archives" \
+        --customize-hook="sync-out /var/cache/apt/archives '$work/archives'" \
         '' "$root" "$sources"
+    with_cache_locked copy_archives "$work/archives" "$cache/archives"
+}
+# copy_archives FROM TO: the packages that TO lacks, by a link where the two are on one filesystem
+copy_archives() {
+    local file name
+    for file in "$1"/*.deb; do
+        name=$(basename "$file")
+        [[ -e $file && ! -e $2/$name ]] || continue
+        ln "$file" "$2/$name" 2>/dev/null || { cp "$file" "$2/$name.partial" && mv "$2/$name.partial" "$2/$name"; }
+    done
 }
 
 # busybox_in ROOT: busybox with all its names in ROOT/bin
 busybox_in() {
     local name
-    dpkg-deb -x "$(package busybox-static)" "$work/busybox"
+    unpack_package busybox-static "$work/busybox"
     mkdir -p "$1/bin"
     cp "$work/busybox/bin/busybox" "$1/bin/"
     for name in $("$work/busybox/bin/busybox" --list); do
