@@ -34,6 +34,7 @@ class App {
 
     [[nodiscard]] bool at_desktop() const { return state_.shown && state_.stage != Stage::idle; }
 
+    Result<void> open_canvas(std::unique_ptr<BareScreen> screen);
     void wake();
     void take(const SDL_Event& event);
     void take_on_page(const SDL_Event& event);
@@ -57,6 +58,7 @@ class App {
     Uint32 wake_event_ = 0;
     std::atomic<bool> wake_pending_{false};
     Sdl<SDL_Window> window_;
+    bool bare_ = false; ///< no window system
     std::unique_ptr<Canvas> canvas_;
     std::optional<LoginView> view_;
     std::unique_ptr<Link> link_;
