@@ -104,8 +104,10 @@ Result<void> App::open_canvas(std::unique_ptr<BareScreen> screen) {
     if (full)
         SDL_SetWindowKeyboardGrab(window_.get(), SDL_TRUE);
     bare_ = screen || is_kmsdrm();
-    if (screen) // the mouse is nowhere else
-        SDL_WarpMouseInWindow(window_.get(), size.x / 2, size.y / 2);
+    if (screen) {
+        SDL_WarpMouseInWindow(window_.get(), size.x / 2, size.y / 2); // it is nowhere else
+        bell_.emplace();
+    }
     auto canvas =
         screen ? make_bare_canvas(std::move(screen)) : make_canvas(*window_, settings_.draw);
     if (!canvas)
@@ -121,6 +123,8 @@ void App::wake() {
     SDL_Event event{};
     event.type = wake_event_;
     SDL_PushEvent(&event);
+    if (bell_)
+        bell_->ring();
 }
 
 int App::patience_ms() const {
@@ -132,10 +136,17 @@ int App::patience_ms() const {
     return status_shown_ || at_desktop() ? 500 : 1000;
 }
 
+bool App::wait_at_bell(SDL_Event& event) {
+    if (SDL_PollEvent(&event) != 0)
+        return true;
+    bell_->wait(std::chrono::milliseconds(patience_ms()));
+    return SDL_PollEvent(&event) != 0;
+}
+
 Result<void> App::loop() {
     while (!outcome_) {
         SDL_Event event;
-        if (SDL_WaitEventTimeout(&event, patience_ms()) != 0)
+        if (bell_ ? wait_at_bell(event) : SDL_WaitEventTimeout(&event, patience_ms()) != 0)
             do
                 take(event);
             while (!outcome_ && SDL_PollEvent(&event) != 0);
