@@ -190,8 +190,7 @@ void BareScreen::show_row(const std::uint32_t* row, const Area& part, int y) {
     }
     // the card's memory is written once, and never read: that takes ten times as long
     std::copy_n(row + part.x, length, row_.begin());
-    const std::size_t shape_row =
-        static_cast<std::size_t>(y - at_.y + shape_.hot_y) * shape_.width;
+    const std::size_t shape_row = static_cast<std::size_t>(y - at_.y + shape_.hot_y) * shape_.width;
     for (int x = pointer.x; x < pointer.x + pointer.width; ++x) {
         std::uint32_t& pixel = row_[static_cast<std::size_t>(x - part.x)];
         pixel = blended(

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "picture/cursor.h"
 #include "net/descriptor.h"
+#include "picture/cursor.h"
 #include "viewer/layout.h"
 
 #include <cstddef>
@@ -12,13 +12,15 @@
 /// Inside viewer/ alone.
 namespace baton::viewer {
 
-/// The screen of a PC without a window system: a graphics card's KMS with one "dumb" buffer, which is memory that the
-/// processor writes. Every driver of the kernel has it, also simpledrm, which shows what the firmware has set up where
-/// a card has no driver; and it takes no OpenGL. One thread.
+/// The screen of a PC without a window system: a graphics card's KMS with one "dumb" buffer, which
+/// is memory that the processor writes. Every driver of the kernel has it, also simpledrm, which
+/// shows what the firmware has set up where a card has no driver; and it takes no OpenGL. One
+/// thread.
 class BareScreen {
   public:
-    /// The first card with a screen that is switched on, in that screen's preferred mode. Fails with Errc::unsupported
-    /// where there is none, Errc::forbidden or Errc::busy where it may not be used or another program has it.
+    /// The first card with a screen that is switched on, in that screen's preferred mode. Fails
+    /// with Errc::unsupported where there is none, Errc::forbidden or Errc::busy where it may not
+    /// be used or another program has it.
     static Result<std::unique_ptr<BareScreen>> open();
 
     ~BareScreen();

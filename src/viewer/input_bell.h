@@ -8,9 +8,9 @@
 /// Inside viewer/ alone.
 namespace baton::viewer {
 
-/// Waits for keyboards and mice of a PC without a window system. SDL reads them, but asks for news a thousand times a
-/// second, which is a fifth of a slow processor; this one listens at the same devices, and has nothing to do until there
-/// are news. Main thread, but for ring().
+/// Waits for keyboards and mice of a PC without a window system. SDL reads them, but asks for news
+/// a thousand times a second, which is a fifth of a slow processor; this one listens at the same
+/// devices, and has nothing to do until there are news. Main thread, but for ring().
 class InputBell {
   public:
     InputBell();
