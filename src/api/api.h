@@ -195,6 +195,9 @@ struct Services {
     Gateways* gateways = nullptr;
     /// nullptr: no PC boots from this machine.
     Fetches* fetches = nullptr;
+    /// Sends what switches on the PC with that MAC address, on the networks of network boot. May
+    /// block for a moment. Empty: no PC boots from this machine.
+    std::function<Result<void>(const std::string& mac)> wake = {};
 };
 
 /// Thread rules: handle() from any thread, everything else on the executor. Must outlive the

@@ -21,7 +21,7 @@ inline constexpr std::size_t most_clients = 4096;
 Result<std::string> mac_address(std::string_view text);
 
 /// What a PC says of itself, nothing of which is proved. Times and numbers of boots are the
-/// caller's to fill in.
-Result<store::ClientRow> client_from_json(std::string_view body);
+/// caller's to fill in. `again`: whether it has said so before, since it started.
+Result<store::ClientRow> client_from_json(std::string_view body, bool* again = nullptr);
 
 } // namespace baton::api

@@ -1,5 +1,5 @@
 #include "api/client_up.h"
-#include "api/context.h"
+#include "api/clients.h"
 #include "api/json_out.h"
 
 #include <boost/json/array.hpp>
@@ -12,6 +12,69 @@
 namespace json = boost::json;
 
 namespace baton::api {
+
+net::Response ask_again(const Error& error, std::chrono::nanoseconds wait) {
+    net::Response response = net::error_response(error);
+    response.status = 429;
+    response.headers["Retry-After"] =
+        std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count());
+    return response;
+}
+
+json::object to_json(const store::ClientRow& row) {
+    boost::system::error_code wrong;
+    json::value timings = json::parse(row.timings_json, wrong);
+    if (wrong)
+        timings = nullptr;
+    return {{"mac", row.mac},
+            {"uuid", text_or_null(row.uuid)},
+            {"address", row.address},
+            {"memory_mib", row.memory.count},
+            {"image", row.image},
+            {"firmware", row.firmware},
+            {"boots", row.boots},
+            {"first_seen", to_json(row.first_seen)},
+            {"last_seen", to_json(row.last_seen)},
+            {"user", text_or_null(row.user.value)},
+            {"os_image", text_or_null(row.os_image.value)},
+            {"timings", std::move(timings)}};
+}
+
+Result<store::ClientRow> find_client(Context& context, const std::string& mac) {
+    const auto wanted = mac_address(mac);
+    if (!wanted)
+        return tl::unexpected(wanted.error());
+    auto rows = context.services.store.clients();
+    if (!rows)
+        return tl::unexpected(rows.error());
+    for (store::ClientRow& row : *rows)
+        if (row.mac == *wanted)
+            return std::move(row);
+    return fail(Errc::not_found, fmt::format("no PC with the MAC address {} has been up", *wanted),
+                "see them with: baton client list");
+}
+
+bool is_client(Context& context, const CallPtr& call, const std::string& mac) {
+    const auto now = context.services.clock.monotonic();
+    const auto& address = call->request.peer.address;
+    const std::string key = "client " + address;
+    if (const auto wait = context.by_address.wait(key, now); wait.count() > 0) {
+        call->answer(ask_again(
+            Error{Errc::busy, "too many wrong tokens from here", "try again later", 0}, wait));
+        return false;
+    }
+    constexpr std::string_view scheme = "Bearer ";
+    const auto header = call->request.headers.find("authorization");
+    if (header != call->request.headers.end() && header->second.starts_with(scheme) &&
+        context.client_orders.knows(mac, address,
+                                    std::string_view(header->second).substr(scheme.size())))
+        return true;
+    context.by_address.failed(key, now);
+    call->answer(Error{Errc::unauthenticated,
+                       "that is not the token that this PC was given, or not where it was given",
+                       "a PC gets one when it says that it is up", 0});
+    return false;
+}
 
 namespace {
 
@@ -35,7 +98,6 @@ class ClientRoutes {
 
     /// Whether it is to be heard now; answered if not.
     bool has_time_for(const CallPtr& call);
-    Result<store::ClientRow> find(const std::string& mac) const;
     [[nodiscard]] std::string timings(const store::ClientRow& row) const;
 
     Context& context_;
@@ -43,25 +105,6 @@ class ClientRoutes {
     std::chrono::nanoseconds second_began_{};
     unsigned in_this_second_ = 0;
 };
-
-json::object shown(const store::ClientRow& row) {
-    boost::system::error_code wrong;
-    json::value timings = json::parse(row.timings_json, wrong);
-    if (wrong)
-        timings = nullptr;
-    return {{"mac", row.mac},
-            {"uuid", text_or_null(row.uuid)},
-            {"address", row.address},
-            {"memory_mib", row.memory.count},
-            {"image", row.image},
-            {"firmware", row.firmware},
-            {"boots", row.boots},
-            {"first_seen", to_json(row.first_seen)},
-            {"last_seen", to_json(row.last_seen)},
-            {"user", text_or_null(row.user.value)},
-            {"os_image", text_or_null(row.os_image.value)},
-            {"timings", std::move(timings)}};
-}
 
 bool ClientRoutes::has_time_for(const CallPtr& call) {
     const auto now = context_.services.clock.monotonic();
@@ -74,12 +117,8 @@ bool ClientRoutes::has_time_for(const CallPtr& call) {
     if (in_this_second_ >= most_in_a_second)
         wait = std::max<std::chrono::nanoseconds>(wait, std::chrono::seconds(1));
     if (wait.count() > 0) {
-        const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
-        net::Response response = net::error_response(
-            Error{Errc::busy, "too many PCs say that they are up", "say it again later", 0});
-        response.status = 429;
-        response.headers["Retry-After"] = std::to_string(seconds);
-        call->answer(std::move(response));
+        call->answer(ask_again(
+            Error{Errc::busy, "too many PCs say that they are up", "say it again later", 0}, wait));
         return false;
     }
     ++in_this_second_;
@@ -102,7 +141,8 @@ std::string ClientRoutes::timings(const store::ClientRow& row) const {
 void ClientRoutes::up(const CallPtr& call) {
     if (!has_time_for(call))
         return;
-    auto row = client_from_json(call->request.body);
+    bool again = false;
+    auto row = client_from_json(call->request.body, &again);
     if (!row)
         return call->answer(row.error());
     auto known = context_.services.store.clients();
@@ -119,7 +159,9 @@ void ClientRoutes::up(const CallPtr& call) {
     const bool is_new = before == known->end();
     if (!is_new) {
         row->first_seen = before->first_seen;
-        row->boots = before->boots + 1;
+        row->boots = before->boots + (again ? 0 : 1);
+        if (again)
+            row->timings_json = before->timings_json;
         row->user = before->user;
         row->os_image = before->os_image;
     } else if (known->size() >= most_clients) {
@@ -141,21 +183,10 @@ void ClientRoutes::up(const CallPtr& call) {
             "client.new", row->mac,
             fmt::format("a PC with the MAC address {} is up for the first time, at {}", row->mac,
                         row->address));
-    call->answer(json::object{{"mac", row->mac}, {"boots", row->boots}});
-}
-
-Result<store::ClientRow> ClientRoutes::find(const std::string& mac) const {
-    const auto wanted = mac_address(mac);
-    if (!wanted)
-        return tl::unexpected(wanted.error());
-    auto rows = context_.services.store.clients();
-    if (!rows)
-        return tl::unexpected(rows.error());
-    for (store::ClientRow& row : *rows)
-        if (row.mac == *wanted)
-            return std::move(row);
-    return fail(Errc::not_found, fmt::format("no PC with the MAC address {} has been up", *wanted),
-                "see them with: baton client list");
+    call->answer(json::object{
+        {"mac", row->mac},
+        {"boots", row->boots},
+        {"token", context_.client_orders.up(row->mac, row->address, is_new || !again)}});
 }
 
 void ClientRoutes::list(const CallPtr& call) {
@@ -164,15 +195,15 @@ void ClientRoutes::list(const CallPtr& call) {
         return call->answer(rows.error());
     json::array clients;
     for (const store::ClientRow& row : *rows)
-        clients.push_back(shown(row));
+        clients.push_back(to_json(row));
     call->answer(json::object{{"clients", std::move(clients)}});
 }
 
 void ClientRoutes::show(const CallPtr& call) {
-    const auto row = find(call->parameters[0]);
+    const auto row = find_client(context_, call->parameters[0]);
     if (!row)
         return call->answer(row.error());
-    call->answer(json::value(shown(*row)));
+    call->answer(json::value(to_json(*row)));
 }
 
 void ClientRoutes::assign(const CallPtr& call) {
@@ -183,7 +214,7 @@ void ClientRoutes::assign(const CallPtr& call) {
     const auto os_image = fields->optional_text("os_image", 63);
     if (auto fine = fields->error(); !fine)
         return call->answer(fine.error());
-    auto row = find(call->parameters[0]);
+    auto row = find_client(context_, call->parameters[0]);
     if (!row)
         return call->answer(row.error());
     if (user) {
@@ -202,14 +233,15 @@ void ClientRoutes::assign(const CallPtr& call) {
     change.clients.push_back(*row);
     if (auto written = context_.services.store.commit(change); !written)
         return call->answer(written.error());
-    call->answer(json::value(shown(*row)));
+    call->answer(json::value(to_json(*row)));
 }
 
 void ClientRoutes::remove(const CallPtr& call) {
-    const auto row = find(call->parameters[0]);
+    const auto row = find_client(context_, call->parameters[0]);
     if (!row)
         return call->answer(row.error());
     store::Change change;
+    context_.client_orders.forget(row->mac);
     change.removed_clients.push_back(row->mac);
     if (auto written = context_.services.store.commit(change); !written)
         return call->answer(written.error());

@@ -19,6 +19,8 @@ struct ClientOptions {
     std::string mac;
     std::optional<std::string> user;
     std::optional<std::string> os_image;
+    std::string text;
+    std::int64_t timeout_s = 20;
     bool as_json = false;
 };
 
@@ -145,6 +147,29 @@ void assign_client(const ClientOptions& options) {
                    field(client, "os_image"));
 }
 
+void wake_client(const ClientOptions& options) {
+    Remote remote(*options.connection);
+    const json::object answer = remote.post(client_path(options) + "/wake", json::object{});
+    if (options.as_json)
+        fmt::print("{}", pretty(answer));
+    else
+        fmt::print("{}: sent what switches it on; it is heard of when it is up\n",
+                   field(answer, "mac"));
+}
+
+void order(const ClientOptions& options, const std::string& what, const json::object& words) {
+    Remote remote(*options.connection, std::chrono::seconds(options.timeout_s + 30));
+    const json::object answer = remote.post(
+        fmt::format("{}/{}?wait={}", client_path(options), what, options.timeout_s), words);
+    if (options.as_json)
+        fmt::print("{}", pretty(answer));
+    else
+        fmt::print("{}: {}\n", field(answer, "mac"),
+                   answer.at("taken").as_bool()
+                       ? "the PC has it"
+                       : "the PC has not asked for it yet; it has ten minutes");
+}
+
 void remove_client(const ClientOptions& options) {
     Remote remote(*options.connection);
     const json::object answer = remote.remove(client_path(options));
@@ -168,8 +193,8 @@ CLI::App* add_client_command(CLI::App* group, const std::shared_ptr<ClientOption
 
 void add_client(CLI::App& app) {
     auto options = std::make_shared<ClientOptions>();
-    CLI::App* group =
-        app.add_subcommand("client", "PCs without a disk: list, show, assign, remove");
+    CLI::App* group = app.add_subcommand(
+        "client", "PCs without a disk: list, show, assign, wake, reboot, message");
     group->require_subcommand(1);
     add_client_command(group, options, "list", "Every PC that has been up", "baton client list")
         ->callback([options] { list_clients(*options); });
@@ -182,6 +207,23 @@ void add_client(CLI::App& app) {
     assign->add_option("--user", options->user, "Whose PC it is; '': anybody's");
     assign->add_option("--image", options->os_image, "The OS image of its desktops; '': any");
     assign->callback([options] { assign_client(*options); });
+    add_client_command(group, options, "wake", "Switch a PC on over the network (Wake-on-LAN)",
+                       "baton client wake 52:54:00:99:00:01")
+        ->callback([options] { wake_client(*options); });
+    auto* reboot = add_client_command(group, options, "reboot", "Have a PC start again",
+                                      "baton client reboot 52:54:00:99:00:01");
+    auto* message =
+        add_client_command(group, options, "message", "Show a line on a PC's screen",
+                           "baton client message 52:54:00:99:00:01 \"Back in five minutes\"");
+    message->add_option("TEXT", options->text, "at most 200 bytes; '' takes the last one away")
+        ->required();
+    for (auto* command : {reboot, message})
+        command
+            ->add_option("--timeout", options->timeout_s,
+                         "seconds to wait until the PC has it, at most")
+            ->check(CLI::Range(0, 300));
+    reboot->callback([options] { order(*options, "reboot", {}); });
+    message->callback([options] { order(*options, "message", {{"text", options->text}}); });
     add_client_command(group, options, "remove", "Forget a PC until it is up again",
                        "baton client remove 52:54:00:99:00:01")
         ->callback([options] { remove_client(*options); });

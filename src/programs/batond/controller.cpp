@@ -290,7 +290,9 @@ Result<void> Site::make_api() {
         &latest_,
         samples_.get(),
         gateways_.get(),
-        netboot_.get()};
+        netboot_.get(),
+        netboot_ ? [door = netboot_.get()](const std::string& mac) { return door->wake(mac); }
+                 : std::function<Result<void>(const std::string&)>()};
     share_news_ = std::make_unique<ShareNews>(
         ShareNews::Doors{*store_, *loop_, latest_, [this] { api_->events_grew(); },
                          [](const Error& error) { spdlog::warn("{}", error.message()); }});

@@ -244,6 +244,8 @@ struct Site {
     FakeKept kept;
     FakeGateways gateways;
     FakeFetches fetches;
+    std::vector<std::string> woken;
+    std::optional<Error> not_woken;
     std::unique_ptr<Api> api;
     std::string admin; ///< a token
 
@@ -265,7 +267,13 @@ struct Site {
                                 &latest,
                                 &kept,
                                 &gateways,
-                                &fetches};
+                                &fetches,
+                                [this](const std::string& mac) -> Result<void> {
+                                    if (not_woken)
+                                        return tl::unexpected(*not_woken);
+                                    woken.push_back(mac);
+                                    return {};
+                                }};
         Settings settings;
         settings.largest = 8_GiB; // the engine's desktops have 2
         api = std::make_unique<Api>(services, settings);
