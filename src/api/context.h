@@ -87,6 +87,8 @@ struct Context {
     std::uint64_t last_event = 0;     ///< a number that the event log has reached at least
     /// Says that the event log grew; wakes those that wait for it.
     std::function<void()> events_grew = [] {};
+    /// Says that the person of a session has shown that they are there.
+    std::function<void(const SessionId&)> person_came = [](const SessionId&) {};
 
     Context(const Services& given, Settings wanted);
 
@@ -135,7 +137,8 @@ Result<std::chrono::seconds> wait_of(const net::Request& request);
 void add_account_routes(Context& context, Handlers& handlers);
 void add_session_routes(Context& context, Handlers& handlers);
 void add_host_routes(Context& context, Handlers& handlers);
-void add_client_routes(Context& context, Handlers& handlers);
+class Prestarter;
+void add_client_routes(Context& context, Prestarter& prestarter, Handlers& handlers);
 void add_client_order_routes(Context& context, Handlers& handlers);
 void add_desk_routes(Context& context, Handlers& handlers);
 void add_image_routes(Context& context, Handlers& handlers);

@@ -1,6 +1,9 @@
 #include "api/client_up.h"
 #include "api/clients.h"
+#include "api/guests.h"
 #include "api/json_out.h"
+#include "api/opening.h"
+#include "api/prestart.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -37,6 +40,8 @@ json::object to_json(const store::ClientRow& row) {
             {"last_seen", to_json(row.last_seen)},
             {"user", text_or_null(row.user.value)},
             {"os_image", text_or_null(row.os_image.value)},
+            {"guest", row.guest},
+            {"prestarted", text_or_null(row.prestarted.value)},
             {"timings", std::move(timings)}};
 }
 
@@ -80,7 +85,8 @@ namespace {
 
 class ClientRoutes {
   public:
-    explicit ClientRoutes(Context& context) : context_(context) {}
+    ClientRoutes(Context& context, Prestarter& prestarter)
+        : context_(context), prestarter_(prestarter) {}
 
     void up(const CallPtr& call);
     void list(const CallPtr& call);
@@ -100,7 +106,12 @@ class ClientRoutes {
     bool has_time_for(const CallPtr& call);
     [[nodiscard]] std::string timings(const store::ClientRow& row) const;
 
+    /// What a PC is tied to, as the call says.
+    Result<void> tie(store::ClientRow& row, const CallPtr& call);
+    void end_guest_session(const std::string& mac);
+
     Context& context_;
+    Prestarter& prestarter_;
     Throttle by_address_{limits};
     std::chrono::nanoseconds second_began_{};
     unsigned in_this_second_ = 0;
@@ -164,10 +175,12 @@ void ClientRoutes::up(const CallPtr& call) {
             row->timings_json = before->timings_json;
         row->user = before->user;
         row->os_image = before->os_image;
+        row->guest = before->guest;
+        row->prestarted = before->prestarted;
     } else if (known->size() >= most_clients) {
         // what an operator has said of a PC is not lost to somebody's invented addresses
         std::erase_if(*known, [](const store::ClientRow& one) {
-            return !one.user.value.empty() || !one.os_image.value.empty();
+            return !one.user.value.empty() || !one.os_image.value.empty() || one.guest;
         });
         if (known->empty())
             return call->answer(Error{Errc::full, "no more PCs are kept",
@@ -183,10 +196,15 @@ void ClientRoutes::up(const CallPtr& call) {
             "client.new", row->mac,
             fmt::format("a PC with the MAC address {} is up for the first time, at {}", row->mac,
                         row->address));
-    call->answer(json::object{
+    if (!again)
+        prestarter_.signal(*row);
+    json::object answer{
         {"mac", row->mac},
         {"boots", row->boots},
-        {"token", context_.client_orders.up(row->mac, row->address, is_new || !again)}});
+        {"token", context_.client_orders.up(row->mac, row->address, is_new || !again)}};
+    if (row->guest)
+        answer["guest"] = guest_name(row->mac).value;
+    call->answer(answer);
 }
 
 void ClientRoutes::list(const CallPtr& call) {
@@ -206,33 +224,53 @@ void ClientRoutes::show(const CallPtr& call) {
     call->answer(json::value(to_json(*row)));
 }
 
-void ClientRoutes::assign(const CallPtr& call) {
+Result<void> ClientRoutes::tie(store::ClientRow& row, const CallPtr& call) {
     auto fields = Fields::parse(call->request.body);
     if (!fields)
-        return call->answer(fields.error());
+        return tl::unexpected(fields.error());
     const auto user = fields->optional_text("user", 63);
     const auto os_image = fields->optional_text("os_image", 63);
-    if (auto fine = fields->error(); !fine)
-        return call->answer(fine.error());
-    auto row = find_client(context_, call->parameters[0]);
-    if (!row)
-        return call->answer(row.error());
+    const auto guest = fields->optional_flag("guest");
+    BATON_TRY(fields->error());
+    if (user && !user->empty() && guest.value_or(false))
+        return fail(Errc::invalid_argument, "a PC is a person's or for guests, not both");
     if (user) {
         if (!user->empty() && context_.accounts.find(UserName(*user)) == nullptr)
-            return call->answer(Error{Errc::not_found, fmt::format("there is no user '{}'", *user),
-                                      "see them with: baton user list", 0});
-        row->user = UserName(*user);
+            return fail(Errc::not_found, fmt::format("there is no user '{}'", *user),
+                        "see them with: baton user list");
+        row.user = UserName(*user);
     }
     if (os_image) {
         if (!os_image->empty())
             if (const auto found = context_.services.images.resolve(*os_image); !found)
-                return call->answer(found.error());
-        row->os_image = OsImageId(*os_image);
+                return tl::unexpected(found.error());
+        row.os_image = OsImageId(*os_image);
     }
+    row.guest = guest.value_or(row.guest && row.user.value.empty());
+    if (!row.guest)
+        return {};
+    row.user = UserName();
+    return make_guest(context_, row.mac, call->caller.user.value);
+}
+
+void ClientRoutes::end_guest_session(const std::string& mac) {
+    if (const auto view = session_of(context_, guest_name(mac)))
+        context_.services.engine.close(view->row.id, [](const Result<void>&) {});
+}
+
+void ClientRoutes::assign(const CallPtr& call) {
+    auto row = find_client(context_, call->parameters[0]);
+    if (!row)
+        return call->answer(row.error());
+    const bool was_guest = row->guest;
+    if (auto tied = tie(*row, call); !tied)
+        return call->answer(tied.error());
     store::Change change;
     change.clients.push_back(*row);
     if (auto written = context_.services.store.commit(change); !written)
         return call->answer(written.error());
+    if (was_guest && !row->guest)
+        end_guest_session(row->mac);
     call->answer(json::value(to_json(*row)));
 }
 
@@ -245,13 +283,15 @@ void ClientRoutes::remove(const CallPtr& call) {
     change.removed_clients.push_back(row->mac);
     if (auto written = context_.services.store.commit(change); !written)
         return call->answer(written.error());
+    if (row->guest)
+        end_guest_session(row->mac);
     call->answer(json::object{{"removed", row->mac}});
 }
 
 } // namespace
 
-void add_client_routes(Context& context, Handlers& handlers) {
-    auto routes = std::make_shared<ClientRoutes>(context);
+void add_client_routes(Context& context, Prestarter& prestarter, Handlers& handlers) {
+    auto routes = std::make_shared<ClientRoutes>(context, prestarter);
     handlers[RouteId::clients_up] = [routes](const CallPtr& call) { routes->up(call); };
     handlers[RouteId::clients_list] = [routes](const CallPtr& call) { routes->list(call); };
     handlers[RouteId::clients_show] = [routes](const CallPtr& call) { routes->show(call); };

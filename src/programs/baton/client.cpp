@@ -19,6 +19,7 @@ struct ClientOptions {
     std::string mac;
     std::optional<std::string> user;
     std::optional<std::string> os_image;
+    bool guest = false;
     std::string text;
     std::int64_t timeout_s = 20;
     bool as_json = false;
@@ -36,6 +37,10 @@ std::string start_time(const json::object& client) {
                : fmt::format("{:.1f} s", static_cast<double>(up->get_int64()) / 1000);
 }
 
+std::string whose(const json::object& client) {
+    return client.at("guest").as_bool() ? "guests" : "user " + field(client, "user");
+}
+
 void list_clients(const ClientOptions& options) {
     Remote remote(*options.connection);
     const json::object answer = remote.get("/v1/clients");
@@ -50,7 +55,8 @@ void list_clients(const ClientOptions& options) {
         table.add({field(client, "mac"), field(client, "address"),
                    memory_field(client, "memory_mib"), field(client, "firmware"),
                    field(client, "image"), field(client, "boots"), start_time(client),
-                   time_field(client, "last_seen"), field(client, "user"),
+                   time_field(client, "last_seen"),
+                   client.at("guest").as_bool() ? "(guests)" : field(client, "user"),
                    field(client, "os_image")});
     }
     fmt::print("{}",
@@ -118,8 +124,9 @@ void show_client(const ClientOptions& options) {
     fmt::print("runs       {}\n", field(client, "image"));
     fmt::print("up         {}, {} times since {}\n", time_field(client, "last_seen"),
                field(client, "boots"), time_field(client, "first_seen"));
-    fmt::print("tied to    user {}, OS image {}\n", field(client, "user"),
-               field(client, "os_image"));
+    fmt::print("tied to    {}, OS image {}\n", whose(client), field(client, "os_image"));
+    if (const auto session = field(client, "prestarted"); session != "-")
+        fmt::print("started    session {}, which waits for its person\n", session);
     const auto* timings = client.at("timings").if_object();
     if (timings == nullptr)
         return;
@@ -135,15 +142,17 @@ void assign_client(const ClientOptions& options) {
         wanted["user"] = *options.user;
     if (options.os_image)
         wanted["os_image"] = *options.os_image;
+    if (options.guest)
+        wanted["guest"] = true;
     if (wanted.empty())
         throw CommandFailed{Error{Errc::invalid_argument, "nothing was said to tie the PC to",
-                                  "give --user NAME or --image IMAGE; '' unties it", 0}};
+                                  "give --user NAME, --guest or --image IMAGE; '' unties it", 0}};
     Remote remote(*options.connection);
     const json::object client = remote.post(client_path(options) + "/assign", wanted);
     if (options.as_json)
         fmt::print("{}", pretty(client));
     else
-        fmt::print("{}: user {}, OS image {}\n", field(client, "mac"), field(client, "user"),
+        fmt::print("{}: {}, OS image {}\n", field(client, "mac"), whose(client),
                    field(client, "os_image"));
 }
 
@@ -204,7 +213,11 @@ void add_client(CLI::App& app) {
     auto* assign = add_client_command(group, options, "assign",
                                       "Tie a PC to a person or an OS image, or untie it",
                                       "baton client assign 52:54:00:99:00:01 --user kim");
-    assign->add_option("--user", options->user, "Whose PC it is; '': anybody's");
+    auto* user = assign->add_option("--user", options->user, "Whose PC it is; '': anybody's");
+    assign
+        ->add_flag("--guest", options->guest,
+                   "For guests: it opens sessions without a desk by itself")
+        ->excludes(user);
     assign->add_option("--image", options->os_image, "The OS image of its desktops; '': any");
     assign->callback([options] { assign_client(*options); });
     add_client_command(group, options, "wake", "Switch a PC on over the network (Wake-on-LAN)",

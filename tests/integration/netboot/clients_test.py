@@ -30,8 +30,9 @@ class Hears(Program):
 
 
 class ClientsTest(unittest.TestCase):
-    def site(self):
+    def site(self, more=""):
         server = self.enterContext(BootServer())
+        server.config.write_text(server.config.read_text().replace("[netboot]\n", f"[netboot]\n{more}\n"))
         fake_image(server.netboot, "one")
         server.start_batond()
         server.enable()
@@ -84,6 +85,48 @@ class ClientsTest(unittest.TestCase):
         client = server.client(pc.mac)
         self.assertEqual(client["boots"], 1, "it was the controller that started")
         self.assertEqual(pc.console().count("client is up"), 1)
+
+    def sessions(self, server):
+        return {one["user"]: one for one in server.json("session", "list")}
+
+    def test_the_signal_starts_the_desktop_of_whose_pc_it_is(self):
+        server = self.site('prestart = true\nkept_unused = "8s"')
+        server.run("user", "add", "kim", "--password-stdin", typed="correct horse\n")
+        pc = self.pc(server)
+        server.run("client", "assign", pc.mac, "--user", "kim")
+        pc.switch_off_and_on()
+        session = wait_for(lambda: self.sessions(server).get("kim"), "kim's desktop is started", 20)
+        wait_for(lambda: self.sessions(server)["kim"]["phase"] == "serving", "it serves", 20)
+        self.assertEqual(server.client(pc.mac)["prestarted"], session["id"])
+        wait_for(lambda: not self.sessions(server), "nobody comes, and it ends", 30)
+        self.assertIsNone(server.client(pc.mac)["prestarted"])
+        events = server.run("events").stdout
+        self.assertIn("the desktop of kim is started beforehand", events)
+        self.assertIn("nobody has come for 8 s", events)
+
+    def test_who_logs_in_has_it_and_keeps_it(self):
+        server = self.site('prestart = true\nkept_unused = "10s"')
+        server.run("user", "add", "kim", "--password-stdin", typed="correct horse\n")
+        pc = self.pc(server)
+        server.run("client", "assign", pc.mac, "--user", "kim")
+        pc.switch_off_and_on()
+        session = wait_for(lambda: self.sessions(server).get("kim"), "kim's desktop is started", 20)
+        token = pc.post("/v1/login", {"name": "kim", "password": "correct horse"})["token"]
+        opened = pc.post("/v1/sessions?wait=20", {}, token)
+        self.assertEqual((opened["id"], opened["phase"]), (session["id"], "serving"))
+        self.assertIsNone(server.client(pc.mac)["prestarted"])
+
+    def test_a_pc_for_guests_is_told_so_at_its_next_start(self):
+        server = self.site()
+        pc = self.pc(server)
+        self.assertEqual(pc.file("guest"), "")
+        self.assertTrue(server.json("client", "assign", pc.mac, "--guest")["guest"])
+        pc.switch_off_and_on()
+        guest = "guest-" + pc.mac.replace(":", "")
+        self.assertEqual(pc.file("guest"), guest + "\n")
+        self.assertEqual(pc.file("token"), "Authorization: Bearer " + pc.file("secret"))
+        self.assertIn(guest, server.run("user", "list").stdout)
+        self.assertIn("(guests)", server.run("client", "list").stdout)
 
     def test_a_pc_is_switched_on_from_the_networks_of_network_boot_alone(self):
         server = self.site()

@@ -281,14 +281,39 @@ class ScriptPc(Program):
         self.mac = subprocess.run(["ip", "netns", "exec", self.namespace, "cat", "/sys/class/net/eth0/address"],
                                   capture_output=True, text=True, check=True).stdout.strip()
         self.address = f"10.98.0.5{number}"
-        (self.root / "run/baton/network").write_text(
-            f"address={self.address}\ncard=eth0\nmac={self.mac}\nimage=client-0123456789ab\ncontroller=https://{ADDRESS}:8443\n")
-        (self.root / "run/baton/timings").write_text("kernel=900\naddress=2100\n")
+        self.starts = 1
+        self.clear_memory()
         inside = (f"mount --bind /dev/null {self.root}/dev/null && mount -t proc proc {self.root}/proc && "
                   f"mount --bind /usr/lib {self.root}/usr/lib && mount --bind /usr/lib64 {self.root}/lib64 && "
                   f"exec chroot {self.root} /bin/sh -c '/etc/baton/up && exec /etc/baton/orders'")
-        super().__init__(self.namespace, server.folder, ["ip", "netns", "exec", self.namespace, "unshare", "--mount", "--pid",
-                                                         "--fork", "--kill-child", "sh", "-c", inside])
+        self.words = ["ip", "netns", "exec", self.namespace, "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", inside]
+        super().__init__(self.namespace, server.folder, self.words)
+
+    def clear_memory(self):
+        """As the first stage leaves it."""
+        for file in (self.root / "run/baton").iterdir():
+            file.unlink()
+        (self.root / "run/baton/network").write_text(
+            f"address={self.address}\ncard=eth0\nmac={self.mac}\nimage=client-0123456789ab\ncontroller=https://{ADDRESS}:8443\n")
+        (self.root / "run/baton/timings").write_text("kernel=900\naddress=2100\n")
+
+    def switch_off_and_on(self):
+        self.process.kill()
+        self.process.wait()
+        self.clear_memory()
+        self.process = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.starts += 1
+        self.wait_console("client is up", self.starts)
+
+    def post(self, target, words, token=""):
+        """As the PC, over its network."""
+        done = subprocess.run(["ip", "netns", "exec", self.namespace, "curl", "-sS", "--fail-with-body", "--max-time", "60",
+                               "--cacert", str(self.root / "etc/baton/ca.pem"), "-H", f"Authorization: Bearer {token}",
+                               "--data", json.dumps(words), f"https://{ADDRESS}:8443{target}"],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"{target}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
 
     def __exit__(self, kind, *_):
         if kind:

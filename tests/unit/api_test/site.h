@@ -47,6 +47,9 @@ class HandClock : public handoff::Clock {
         }
     }
 
+    /// As when a process ends.
+    void forget_timers() { timers_.clear(); }
+
     void advance(std::chrono::nanoseconds by) {
         const auto until = now_ + by;
         run();
@@ -215,6 +218,14 @@ class FakeGateways : public Gateways {
 
     std::vector<ViewerNow> viewers() const override { return looking_on; }
 
+    std::set<SessionId> looked_at() const override {
+        std::set<SessionId> sessions;
+        for (const ViewerNow& one : looking_on)
+            if (!one.view_only)
+                sessions.insert(one.session);
+        return sessions;
+    }
+
     void drain(const GatewayId& gateway, bool draining) override {
         asked.push_back((draining ? "drain " : "undrain ") + gateway.value);
     }
@@ -246,10 +257,19 @@ struct Site {
     FakeFetches fetches;
     std::vector<std::string> woken;
     std::optional<Error> not_woken;
+    Settings settings;
     std::unique_ptr<Api> api;
     std::string admin; ///< a token
 
-    Site() {
+    explicit Site(Settings wanted = {}) : settings(std::move(wanted)) {
+        settings.largest = 8_GiB; // the engine's desktops have 2
+        start_again();
+        admin = api->local_admin_token("").value();
+    }
+
+    /// Another API over the same world: what was in memory is gone.
+    void start_again() {
+        clock.forget_timers();
         const Services services{*store,
                                 engine,
                                 clock,
@@ -274,11 +294,8 @@ struct Site {
                                     woken.push_back(mac);
                                     return {};
                                 }};
-        Settings settings;
-        settings.largest = 8_GiB; // the engine's desktops have 2
         api = std::make_unique<Api>(services, settings);
         EXPECT_TRUE(api->load());
-        admin = api->local_admin_token("").value();
     }
 
     void run_background() {
