@@ -96,6 +96,7 @@ Api::Api(const Services& services, Settings settings)
     add_gateway_routes(impl_->context, impl_->admission, impl_->handlers);
     add_client_routes(impl_->context, impl_->prestarter, impl_->handlers);
     add_client_order_routes(impl_->context, impl_->handlers);
+    add_client_phase_routes(impl_->context, impl_->handlers);
     add_desk_routes(impl_->context, impl_->handlers);
     add_image_routes(impl_->context, impl_->handlers);
     add_event_routes(impl_->context, impl_->handlers);

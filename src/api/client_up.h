@@ -13,6 +13,10 @@ namespace baton::api {
 inline constexpr std::array<std::string_view, 7> client_phases{
     "kernel", "modules", "address", "root", "verified", "mounted", "up"};
 
+/// And those that its viewer tells of later: the login page is shown, a person has entered their
+/// name and password, the first picture of their desktop is shown. The last two of the last login.
+inline constexpr std::array<std::string_view, 3> viewer_phases{"login", "entered", "first_frame"};
+
 /// Most clients that are kept; the one that has been silent for longest gives way.
 inline constexpr std::size_t most_clients = 4096;
 

@@ -140,6 +140,7 @@ void add_host_routes(Context& context, Handlers& handlers);
 class Prestarter;
 void add_client_routes(Context& context, Prestarter& prestarter, Handlers& handlers);
 void add_client_order_routes(Context& context, Handlers& handlers);
+void add_client_phase_routes(Context& context, Handlers& handlers);
 void add_desk_routes(Context& context, Handlers& handlers);
 void add_image_routes(Context& context, Handlers& handlers);
 void add_event_routes(Context& context, Handlers& handlers);

@@ -80,6 +80,8 @@ constexpr std::array table{
           "Shows a line on a PC's screen"},
     Route{RouteId::clients_orders, "GET", "/v1/clients/{mac}/orders", Access::open, none,
           "What is wanted of a PC, asked for by itself"},
+    Route{RouteId::clients_phase, "POST", "/v1/clients/{mac}/phase", Access::open, small,
+          "When a PC's login was shown, and its first desktop"},
     Route{RouteId::clients_remove, "DELETE", "/v1/clients/{mac}", Access::operators, none,
           "Forgets a PC until it is up again"},
     Route{RouteId::desks_list, "GET", "/v1/desks", Access::own, none, "Managed desks"},

@@ -53,6 +53,7 @@ enum class RouteId : std::uint8_t {
     clients_reboot,
     clients_message,
     clients_orders,
+    clients_phase,
     clients_remove,
     desks_list,
     desks_create,

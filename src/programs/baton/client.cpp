@@ -90,9 +90,11 @@ void draw(const std::string& title, const std::vector<Phase>& phases) {
 
 std::vector<Phase> phases_of_client(const json::object& timings) {
     std::vector<Phase> phases;
-    for (const auto* name : {"kernel", "modules", "address", "root", "verified", "mounted", "up"})
+    for (const auto* name :
+         {"kernel", "modules", "address", "root", "verified", "mounted", "up", "login"})
         if (const auto* ms = timings.if_contains(std::string(name) + "_ms");
-            ms != nullptr && ms->is_int64())
+            ms != nullptr && ms->is_int64() &&
+            (phases.empty() || ms->get_int64() >= phases.back().ends_ms))
             phases.push_back({name, ms->get_int64()});
     return phases;
 }
@@ -108,6 +110,16 @@ std::vector<Phase> phases_of_server(const json::object& timings) {
         phases.push_back({field(all[i].as_object(), "what"),
                           all[i + 1].as_object().at("at_ms").to_number<std::int64_t>()});
     return phases;
+}
+
+/// From the Enter key to the first picture: what a person waits for.
+std::vector<Phase> phases_of_login(const json::object& timings) {
+    const auto* entered = timings.if_contains("entered_ms");
+    const auto* shown = timings.if_contains("first_frame_ms");
+    if (entered == nullptr || shown == nullptr || !entered->is_int64() || !shown->is_int64() ||
+        shown->get_int64() < entered->get_int64())
+        return {};
+    return {{"first frame", shown->get_int64() - entered->get_int64()}};
 }
 
 void show_client(const ClientOptions& options) {
@@ -132,6 +144,8 @@ void show_client(const ClientOptions& options) {
         return;
     draw("Last start as the PC has timed it, from its kernel's first moment:",
          phases_of_client(*timings));
+    draw("Last login, from the password to the first picture of the desktop:",
+         phases_of_login(*timings));
     draw("The same as the boot server has seen it, from the boot script on:",
          phases_of_server(*timings));
 }

@@ -116,6 +116,19 @@ class ClientsTest(unittest.TestCase):
         self.assertEqual((opened["id"], opened["phase"]), (session["id"], "serving"))
         self.assertIsNone(server.client(pc.mac)["prestarted"])
 
+    def test_what_the_viewer_has_seen_is_drawn(self):
+        server = self.site()
+        pc = self.pc(server)
+        now = server.client(pc.mac)["timings"]["up_ms"]
+        with open(pc.root / "run/baton/phases", "w") as viewer:
+            viewer.write(f"login {now + 4300}\nnonsense\nlogin x\nentered {now + 9100}\nfirst_frame {now + 11350}\n")
+        timings = wait_for(lambda: (found := server.client(pc.mac)["timings"]).get("first_frame_ms") and found,
+                           "the phases have come", 30)
+        self.assertEqual([timings[name] - now for name in ("login_ms", "entered_ms", "first_frame_ms")], [4300, 9100, 11350])
+        shown = server.run("client", "show", pc.mac).stdout
+        self.assertRegex(shown, r"login +4300 ms")
+        self.assertRegex(shown, r"first frame +2250 ms")
+
     def test_a_pc_for_guests_is_told_so_at_its_next_start(self):
         server = self.site()
         pc = self.pc(server)

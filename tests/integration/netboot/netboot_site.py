@@ -266,7 +266,7 @@ class ScriptPc(Program):
         (self.root / "lib").symlink_to("usr/lib")
         for name in ("busybox", "curl"):
             shutil.copy(shutil.which(name), self.root / "bin" / name)
-        for name in ("sh", "sed", "awk", "tail", "cat", "mv", "sleep", "rm"):
+        for name in ("sh", "sed", "awk", "tail", "cat", "mv", "sleep", "rm", "mkfifo"):
             (self.root / "bin" / name).symlink_to("busybox")
         shutil.copytree(SCRIPTS, self.root / "etc" / "baton")
         for script in (self.root / "etc" / "baton").iterdir():
@@ -285,7 +285,8 @@ class ScriptPc(Program):
         self.clear_memory()
         inside = (f"mount --bind /dev/null {self.root}/dev/null && mount -t proc proc {self.root}/proc && "
                   f"mount --bind /usr/lib {self.root}/usr/lib && mount --bind /usr/lib64 {self.root}/lib64 && "
-                  f"exec chroot {self.root} /bin/sh -c '/etc/baton/up && exec /etc/baton/orders'")
+                  f"exec chroot {self.root} /bin/sh -c 'mkfifo /run/baton/phases && /etc/baton/up && "
+                  f"{{ /etc/baton/phases & exec /etc/baton/orders; }}'")
         self.words = ["ip", "netns", "exec", self.namespace, "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", inside]
         super().__init__(self.namespace, server.folder, self.words)
 

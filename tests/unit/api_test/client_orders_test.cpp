@@ -178,6 +178,30 @@ TEST_F(ClientOrdersTest, APcIsSwitchedOnThatHasBeenUp) {
     EXPECT_THAT(error_of(**order("wake")), HasSubstr("not enabled"));
 }
 
+TEST_F(ClientOrdersTest, TheViewerTellsWhenTheLoginAndTheDesktopWereShown) {
+    const auto tell = [&](const std::string& body, const std::string& with) {
+        auto request = Site::request(with, "POST", "/v1/clients/" + mac + "/phase", body);
+        request.peer.address = own_address;
+        return (**site.begin(request)).status;
+    };
+    EXPECT_EQ(tell(R"({"login_ms":5200})", token), 200);
+    EXPECT_EQ(tell(R"({"login_ms":5200})", token), 429);
+    site.clock.advance(seconds(1));
+    EXPECT_EQ(tell(R"({"entered_ms":9000,"first_frame_ms":11500})", token), 200);
+    const auto timings = site.get(site.admin, "/v1/clients/" + mac).at("timings").as_object();
+    EXPECT_EQ(timings.at("up_ms").as_int64(), 99);
+    EXPECT_EQ(timings.at("login_ms").as_int64(), 5200);
+    EXPECT_EQ(timings.at("first_frame_ms").as_int64(), 11500);
+    site.clock.advance(seconds(1));
+    EXPECT_EQ(tell(R"({"up_ms":1})", token), 400);
+    site.clock.advance(seconds(1));
+    EXPECT_EQ(tell(R"({"login_ms":-1})", token), 400);
+    EXPECT_EQ(tell(R"({"login_ms":1})", "wrong"), 401);
+    token = up();
+    const auto next = site.get(site.admin, "/v1/clients/" + mac).at("timings").as_object();
+    EXPECT_FALSE(next.contains("login_ms")) << "of the start before";
+}
+
 TEST(ClientOrders, WhoWasHeardLongestAgoGivesWay) {
     ClientOrders orders;
     const auto name = [](std::size_t i) { return fmt::format("pc {}", i); };

@@ -84,6 +84,7 @@ const std::map<std::string, std::string> expected{
     {"POST /v1/clients/{mac}/reboot", "operator"},
     {"POST /v1/clients/{mac}/message", "operator"},
     {"GET /v1/clients/{mac}/orders", "open"},
+    {"POST /v1/clients/{mac}/phase", "open"},
     {"DELETE /v1/clients/{mac}", "operator"},
     {"GET /v1/desks", "user"},
     {"POST /v1/desks", "operator"},
