@@ -1,6 +1,9 @@
 """The command line `baton`, as a person on the boot server would use it, with --json."""
+import http.client
 import json
 import os
+import pathlib
+import socket
 import subprocess
 
 from . import network
@@ -31,6 +34,25 @@ class Baton:
 
     def json(self, *words, **keywords):
         return json.loads(self.text(*words, "--json", **keywords))
+
+    def get(self, path):
+        """The API's answer without a program's start in between: for what lasts a moment. None: batond is not there."""
+        kind, place = self.env["BATON_CONTROLLER"].split(":", 1)
+        assert kind == "unix", "only a Unix socket is asked so"
+        token = pathlib.Path(self.env["BATON_TOKEN_FILE"]).read_text().strip()
+        connection = http.client.HTTPConnection("baton", timeout=10)
+        with socket.socket(socket.AF_UNIX) as connection.sock:
+            connection.sock.settimeout(10)
+            try:
+                connection.sock.connect(place)
+                connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+                answer = connection.getresponse()
+                body = answer.read()
+            except OSError:
+                return None
+        if answer.status != 200:
+            raise BatonFailed(("GET", path), answer.status, body.decode())
+        return json.loads(body)
 
     def start(self, *words):
         return subprocess.Popen(self.command(*words, "--json"), text=True, stdout=subprocess.PIPE,

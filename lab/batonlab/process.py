@@ -70,8 +70,8 @@ class StartFailed(RuntimeError):
     pass
 
 
-def wait_for(what, condition, seconds, processes=()):
-    """Waits until condition() is true. A process in `processes` that ends meanwhile ends the wait with its log's tail."""
+def wait_for(what, condition, seconds, processes=(), pause=0.02):
+    """Waits until condition() is true, and looks again after `pause` seconds. A process in `processes` that ends meanwhile ends the wait with its log's tail."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -84,7 +84,7 @@ def wait_for(what, condition, seconds, processes=()):
         if time.monotonic() > end:
             tails = "\n".join(f"--- {process.name}\n{process.tail()}" for process in processes)
             raise StartFailed(f"{what} did not come within {seconds:g} s\n{tails}")
-        threading.Event().wait(0.02)
+        threading.Event().wait(pause)
 
 
 def unix_socket_answers(path):

@@ -1,5 +1,7 @@
 #include "api/opening.h"
 
+#include <algorithm>
+
 namespace baton::api {
 
 std::optional<handoff::SessionView> session_of(const Context& context, const UserName& user) {
@@ -28,8 +30,9 @@ Result<OsImageId> choose_image(Context& context, const std::optional<std::string
     if (images->empty())
         return fail(Errc::not_found, "there is no OS image yet",
                     "build one with: baton os build tiny");
-    if (images->size() == 1)
-        return images->front().id;
+    const std::string& only = images->front().name;
+    if (std::ranges::all_of(*images, [&](const auto& one) { return one.name == only; }))
+        return context.services.images.resolve(only); // the newest of its versions
     std::string names;
     for (const osimage::Manifest& one : *images)
         names += (names.empty() ? "" : ", ") + one.id.value;

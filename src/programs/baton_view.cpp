@@ -116,8 +116,10 @@ void add_options(CLI::App& app, Words& words) {
     const std::map<std::string, Language> languages{{"en", Language::english},
                                                     {"ko", Language::korean}};
     const std::map<std::string, Scale> scales{{"fit", Scale::fit}, {"1:1", Scale::one_to_one}};
-    const std::map<std::string, Draw> ways{
-        {"auto", Draw::automatic}, {"surface", Draw::surface}, {"texture", Draw::texture}};
+    const std::map<std::string, Draw> ways{{"auto", Draw::automatic},
+                                           {"surface", Draw::surface},
+                                           {"texture", Draw::texture},
+                                           {"screen", Draw::screen}};
     app.add_option("--gateway", words.gateway,
                    "HOST[:PORT] of baton-gateway (port 5900), or of a VNC screen without --ca")
         ->required();

@@ -3,6 +3,7 @@
 #include "viewer/leds.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
 
 namespace baton::viewer {
@@ -14,10 +15,22 @@ constexpr std::chrono::milliseconds shortest_frame{8};
 /// An update that takes longer than this to come is shown in parts.
 constexpr std::chrono::milliseconds longest_update{60};
 
+/// SDL's own way onto a bare display, by OpenGL.
 bool is_kmsdrm() {
     const char* driver = SDL_GetCurrentVideoDriver();
     return driver != nullptr && std::string_view(driver) == "KMSDRM";
 }
+
+/// Neither a window system nor a driver of SDL's is asked for.
+bool nothing_else_is_there() {
+    for (const char* name : {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"})
+        if (const char* value = std::getenv(name); value != nullptr && *value != 0)
+            return false;
+    return true;
+}
+
+/// For keyboards and mice without a window system; it shows nothing itself.
+constexpr const char* driver_for_input = "evdev";
 
 } // namespace
 
@@ -43,23 +56,21 @@ Result<void> App::open() {
     const auto font = find_font(settings_.font);
     if (!font)
         return tl::unexpected(font.error());
+    std::unique_ptr<BareScreen> screen;
+    if (settings_.draw == Draw::screen ||
+        (settings_.draw == Draw::automatic && nothing_else_is_there())) {
+        auto opened = BareScreen::open();
+        if (!opened)
+            return tl::unexpected(opened.error());
+        screen = std::move(*opened);
+        SDL_SetHint(SDL_HINT_VIDEODRIVER, driver_for_input);
+    }
     if (SDL_Init(SDL_INIT_VIDEO) != 0)
         return sdl_failed("no display can be used",
                           "an X server ($DISPLAY), Wayland, or a graphics driver with KMS and "
                           "the right to use /dev/dri are needed");
     wake_event_ = SDL_RegisterEvents(1);
-    const bool full = settings_.width == 0;
-    window_.reset(SDL_CreateWindow("Baton", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED,
-                                   full ? 1280 : settings_.width, full ? 800 : settings_.height,
-                                   full ? SDL_WINDOW_FULLSCREEN_DESKTOP : SDL_WINDOW_RESIZABLE));
-    if (!window_)
-        return sdl_failed("no window can be opened");
-    if (full)
-        SDL_SetWindowKeyboardGrab(window_.get(), SDL_TRUE);
-    auto canvas = make_canvas(*window_, settings_.draw);
-    if (!canvas)
-        return tl::unexpected(canvas.error());
-    canvas_ = std::move(*canvas);
+    BATON_TRY(open_canvas(std::move(screen)));
     auto view = LoginView::make(*font, canvas_->size().y);
     if (!view)
         return tl::unexpected(view.error());
@@ -80,6 +91,31 @@ Result<void> App::open() {
     return {};
 }
 
+Result<void> App::open_canvas(std::unique_ptr<BareScreen> screen) {
+    const bool full = settings_.width == 0 && !screen;
+    const Spot size = screen ? screen->size()
+                      : full ? Spot{1280, 800}
+                             : Spot{settings_.width, settings_.height};
+    window_.reset(SDL_CreateWindow("Baton", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, size.x,
+                                   size.y,
+                                   full ? SDL_WINDOW_FULLSCREEN_DESKTOP : SDL_WINDOW_RESIZABLE));
+    if (!window_)
+        return sdl_failed("no window can be opened");
+    if (full)
+        SDL_SetWindowKeyboardGrab(window_.get(), SDL_TRUE);
+    bare_ = screen || is_kmsdrm();
+    if (screen) {
+        SDL_WarpMouseInWindow(window_.get(), size.x / 2, size.y / 2); // it is nowhere else
+        bell_.emplace();
+    }
+    auto canvas =
+        screen ? make_bare_canvas(std::move(screen)) : make_canvas(*window_, settings_.draw);
+    if (!canvas)
+        return tl::unexpected(canvas.error());
+    canvas_ = std::move(*canvas);
+    return {};
+}
+
 /// One event at a time is enough: whoever looks sees everything.
 void App::wake() {
     if (wake_pending_.exchange(true))
@@ -87,6 +123,8 @@ void App::wake() {
     SDL_Event event{};
     event.type = wake_event_;
     SDL_PushEvent(&event);
+    if (bell_)
+        bell_->ring();
 }
 
 int App::patience_ms() const {
@@ -98,10 +136,17 @@ int App::patience_ms() const {
     return status_shown_ || at_desktop() ? 500 : 1000;
 }
 
+bool App::wait_at_bell(SDL_Event& event) {
+    if (SDL_PollEvent(&event) != 0)
+        return true;
+    bell_->wait(std::chrono::milliseconds(patience_ms()));
+    return SDL_PollEvent(&event) != 0;
+}
+
 Result<void> App::loop() {
     while (!outcome_) {
         SDL_Event event;
-        if (SDL_WaitEventTimeout(&event, patience_ms()) != 0)
+        if (bell_ ? wait_at_bell(event) : SDL_WaitEventTimeout(&event, patience_ms()) != 0)
             do
                 take(event);
             while (!outcome_ && SDL_PollEvent(&event) != 0);
@@ -325,11 +370,10 @@ void App::paint() {
                              std::chrono::duration<double>(now - then_).count();
         frames_then_ = frames_;
         then_ = now;
-        // a bare display may lose a picture (its first, one during a change of console) and does
-        // not say so
-        const bool bare = canvas_->draws_pointer();
-        page_is_stale_ = page_is_stale_ || bare;
-        paint_waits_ = paint_waits_ || status_shown_ || bare;
+        // this way may lose a picture (its first, one during a change of console) and not say so
+        const bool forgetful = is_kmsdrm();
+        page_is_stale_ = page_is_stale_ || forgetful;
+        paint_waits_ = paint_waits_ || status_shown_ || forgetful;
     }
     const bool due = paint_waits_ || everything_is_stale_ || pointer_is_stale_;
     if (!at_desktop()) {
@@ -399,7 +443,7 @@ void App::paint_desktop() {
         input_->take_clipboard(*copied);
     if (leds && leds != leds_) {
         leds_ = leds;
-        if (is_kmsdrm())
+        if (bare_)
             set_leds(*leds);
     }
     if (pointer_is_stale_)

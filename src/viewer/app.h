@@ -2,6 +2,7 @@
 
 #include "viewer/canvas.h"
 #include "viewer/input.h"
+#include "viewer/input_bell.h"
 #include "viewer/login_view.h"
 #include "viewer/opening.h"
 #include "viewer/viewer.h"
@@ -34,6 +35,8 @@ class App {
 
     [[nodiscard]] bool at_desktop() const { return state_.shown && state_.stage != Stage::idle; }
 
+    Result<void> open_canvas(std::unique_ptr<BareScreen> screen);
+    bool wait_at_bell(SDL_Event& event);
     void wake();
     void take(const SDL_Event& event);
     void take_on_page(const SDL_Event& event);
@@ -55,8 +58,10 @@ class App {
 
     ViewerSettings settings_;
     Uint32 wake_event_ = 0;
+    std::optional<InputBell> bell_; ///< without a window system; before whoever calls wake()
     std::atomic<bool> wake_pending_{false};
     Sdl<SDL_Window> window_;
+    bool bare_ = false; ///< no window system
     std::unique_ptr<Canvas> canvas_;
     std::optional<LoginView> view_;
     std::unique_ptr<Link> link_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "picture/cursor.h"
+#include "viewer/bare_screen.h"
 #include "viewer/canvas_choice.h"
 #include "viewer/layout.h"
 #include "viewer/sdl.h"
@@ -10,7 +11,7 @@
 /// Inside viewer/ alone.
 namespace baton::viewer {
 
-/// How pictures come onto the window. Two ways, see make_canvas(). Main thread.
+/// How pictures come onto the window. Three ways, see Draw. Main thread.
 class Canvas {
   public:
     Canvas() = default;
@@ -40,6 +41,9 @@ class Canvas {
     /// The pointer has to be drawn with the picture.
     [[nodiscard]] virtual bool draws_pointer() const = 0;
 };
+
+/// Outside a window: over the whole of a bare screen.
+Result<std::unique_ptr<Canvas>> make_bare_canvas(std::unique_ptr<BareScreen> screen);
 
 Result<std::unique_ptr<Canvas>> make_canvas(SDL_Window& window, Draw draw);
 

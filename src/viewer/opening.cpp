@@ -5,6 +5,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -81,10 +82,13 @@ class Controller {
             if (image == nullptr)
                 continue;
             net::Fields its(*image, "an OS image");
-            const std::string id = its.text_or("id", "");
-            if (id == preferred || its.text_or("name", "") == preferred)
-                state.preferred = state.images.size();
-            state.images.push_back(id);
+            // by its name, which is the newest of its versions
+            const std::string name = its.text_or("name", "");
+            auto known = std::ranges::find(state.images, name);
+            if (known == state.images.end())
+                known = state.images.insert(known, name);
+            if (its.text_or("id", "") == preferred || name == preferred)
+                state.preferred = static_cast<std::size_t>(known - state.images.begin());
         }
         BATON_TRY(fields.finish());
         return state;

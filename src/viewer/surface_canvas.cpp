@@ -1,7 +1,9 @@
+#include "viewer/bare_screen.h"
 #include "viewer/canvas.h"
 #include "viewer/scaling.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
@@ -13,9 +15,31 @@ SDL_Rect rect_of(const Area& area) {
     return {area.x, area.y, area.width, area.height};
 }
 
-class SurfaceCanvas : public Canvas {
+/// What a SurfaceCanvas draws on.
+class Paper {
   public:
-    explicit SurfaceCanvas(SDL_Window& window) : window_(window) {}
+    Paper() = default;
+    virtual ~Paper() = default;
+    Paper(const Paper&) = delete;
+    Paper& operator=(const Paper&) = delete;
+
+    [[nodiscard]] virtual Spot size() const = 0;
+    /// Of 0x00RRGGBB, as large as the paper; nullptr: nothing can be drawn now.
+    virtual SDL_Surface* surface() = 0;
+    virtual void show(const SDL_Surface& surface, const std::vector<Area>& parts) = 0;
+
+    /// What is to be shown anew because of it.
+    virtual std::array<Area, 2> set_pointer(const picture::Cursor& /*shape*/, Spot /*at*/,
+                                            bool /*seen*/) {
+        return {};
+    }
+
+    [[nodiscard]] virtual bool draws_pointer() const { return false; }
+};
+
+class WindowPaper : public Paper {
+  public:
+    explicit WindowPaper(SDL_Window& window) : window_(window) {}
 
     [[nodiscard]] Spot size() const override {
         Spot size;
@@ -23,9 +47,56 @@ class SurfaceCanvas : public Canvas {
         return size;
     }
 
+    SDL_Surface* surface() override { return SDL_GetWindowSurface(&window_); }
+
+    void show(const SDL_Surface& /*surface*/, const std::vector<Area>& parts) override {
+        std::vector<SDL_Rect> rects;
+        for (const Area& one : parts)
+            rects.push_back(rect_of(one));
+        SDL_UpdateWindowSurfaceRects(&window_, rects.data(), static_cast<int>(rects.size()));
+    }
+
+  private:
+    SDL_Window& window_;
+};
+
+/// A card's memory is slow to read: the picture is kept in the PC's as well.
+class ScreenPaper : public Paper {
+  public:
+    ScreenPaper(std::unique_ptr<BareScreen> screen, Sdl<SDL_Surface> surface)
+        : screen_(std::move(screen)), surface_(std::move(surface)) {}
+
+    [[nodiscard]] Spot size() const override { return screen_->size(); }
+
+    SDL_Surface* surface() override { return surface_.get(); }
+
+    void show(const SDL_Surface& surface, const std::vector<Area>& parts) override {
+        screen_->show(static_cast<const std::uint32_t*>(surface.pixels),
+                      static_cast<std::size_t>(surface.pitch) / sizeof(std::uint32_t), parts);
+    }
+
+    std::array<Area, 2> set_pointer(const picture::Cursor& shape, Spot at, bool seen) override {
+        const Area before = screen_->pointer_area();
+        screen_->set_pointer(shape, at, seen);
+        return {before, screen_->pointer_area()};
+    }
+
+    [[nodiscard]] bool draws_pointer() const override { return true; }
+
+  private:
+    std::unique_ptr<BareScreen> screen_;
+    Sdl<SDL_Surface> surface_;
+};
+
+class SurfaceCanvas : public Canvas {
+  public:
+    explicit SurfaceCanvas(std::unique_ptr<Paper> paper) : paper_(std::move(paper)) {}
+
+    [[nodiscard]] Spot size() const override { return paper_->size(); }
+
     void draw(const picture::Framebuffer& desktop, const std::vector<Area>& parts,
               const Layout& layout, bool everything) override {
-        SDL_Surface* surface = SDL_GetWindowSurface(&window_);
+        SDL_Surface* surface = paper_->surface();
         if (surface == nullptr)
             return;
         const Area all{0, 0, surface->w, surface->h};
@@ -49,7 +120,7 @@ class SurfaceCanvas : public Canvas {
     }
 
     void draw_page(SDL_Surface& page) override {
-        SDL_Surface* surface = SDL_GetWindowSurface(&window_);
+        SDL_Surface* surface = paper_->surface();
         if (surface == nullptr)
             return;
         SDL_BlitSurface(&page, nullptr, surface, nullptr);
@@ -61,10 +132,14 @@ class SurfaceCanvas : public Canvas {
         strip_is_new_ = strip_ != nullptr;
     }
 
-    void set_pointer(const picture::Cursor& /*shape*/, Spot /*at*/, bool /*seen*/) override {}
+    void set_pointer(const picture::Cursor& shape, Spot at, bool seen) override {
+        for (const Area& area : paper_->set_pointer(shape, at, seen))
+            if (!area.empty())
+                changed_.add(area);
+    }
 
     void present() override {
-        SDL_Surface* surface = SDL_GetWindowSurface(&window_);
+        SDL_Surface* surface = paper_->surface();
         if (surface == nullptr)
             return;
         if (strip_) {
@@ -77,15 +152,12 @@ class SurfaceCanvas : public Canvas {
                 changed_.add(area);
             }
         }
-        std::vector<SDL_Rect> rects;
-        for (const Area& one : changed_.areas())
-            rects.push_back(rect_of(one));
-        if (!rects.empty())
-            SDL_UpdateWindowSurfaceRects(&window_, rects.data(), static_cast<int>(rects.size()));
+        if (!changed_.areas().empty())
+            paper_->show(*surface, changed_.areas());
         changed_.clear();
     }
 
-    [[nodiscard]] bool draws_pointer() const override { return false; }
+    [[nodiscard]] bool draws_pointer() const override { return paper_->draws_pointer(); }
 
   private:
     static void clear_beside(std::uint32_t* pixels, std::size_t stride, const Area& all,
@@ -102,7 +174,7 @@ class SurfaceCanvas : public Canvas {
         }
     }
 
-    SDL_Window& window_;
+    std::unique_ptr<Paper> paper_;
     picture::Damage changed_;
     Sdl<SDL_Surface> strip_;
     bool strip_is_new_ = false;
@@ -118,7 +190,17 @@ Result<std::unique_ptr<Canvas>> make_surface_canvas(SDL_Window& window) {
     if (format->BytesPerPixel != 4 || format->Rmask != 0xFF0000 || format->Gmask != 0xFF00 ||
         format->Bmask != 0xFF)
         return fail(Errc::unsupported, "the display's pixels are not 32 bits of red, green, blue");
-    return std::make_unique<SurfaceCanvas>(window);
+    return std::make_unique<SurfaceCanvas>(std::make_unique<WindowPaper>(window));
+}
+
+Result<std::unique_ptr<Canvas>> make_bare_canvas(std::unique_ptr<BareScreen> screen) {
+    const Spot size = screen->size();
+    Sdl<SDL_Surface> surface(
+        SDL_CreateRGBSurfaceWithFormat(0, size.x, size.y, 32, SDL_PIXELFORMAT_RGB888));
+    if (!surface)
+        return sdl_failed("there is no memory for a picture");
+    return std::make_unique<SurfaceCanvas>(
+        std::make_unique<ScreenPaper>(std::move(screen), std::move(surface)));
 }
 
 Result<std::unique_ptr<Canvas>> make_canvas(SDL_Window& window, Draw draw) {

@@ -51,11 +51,13 @@ std::int64_t size_of_image(const netboot::Manifest& image) {
     return sum;
 }
 
-/// "ours" is the baton-view beside this program. Not yet the usual one: before a whole site its
-/// login has not been seen on a client's screen.
+/// baton-view, if it is installed beside this program and nothing else is asked for.
 void choose_viewer(netboot::BuildSettings& settings) {
-    if (settings.viewer == "ours")
-        settings.viewer = (own_folder() / "baton-view").string();
+    const auto ours = own_folder() / "baton-view";
+    if (settings.viewer.empty() && settings.program.empty() && std::filesystem::exists(ours))
+        settings.viewer = ours.string();
+    else if (settings.viewer == "none")
+        settings.viewer.clear();
     else if (!settings.viewer.empty())
         settings.viewer = std::filesystem::absolute(settings.viewer).string();
     if (settings.program.empty() &&
@@ -268,12 +270,12 @@ void add_build_options(CLI::App& command, NetbootOptions& options) {
         .add_option("--authority", build.authority,
                     "The certificate of the site's authority (PEM): clients trust no other")
         ->capture_default_str();
-    command.add_option("--program", build.program,
-                       "What runs on the client's screen (default: the viewer if there is one, "
-                       "else a status screen)");
+    command.add_option(
+        "--program", build.program,
+        "What runs on the client's screen (default: the viewer, or a status screen)");
     command.add_option("--viewer", build.viewer,
                        "A program to put into /usr/bin of the client, with what SDL2 needs "
-                       "(ours: the baton-view beside this program)");
+                       "(default: baton-view beside this program; none: none)");
     command.add_option("--package", build.packages,
                        "A Debian package to add, such as firmware-misc-nonfree; again for more");
     command.add_option("--recipe", build.client_folder, "The folder of the client's recipe");

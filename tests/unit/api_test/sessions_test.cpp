@@ -149,6 +149,12 @@ TEST_F(SessionsTest, TheImageIsChosenOrAskedFor) {
     EXPECT_NE(error_of(nothing).find("baton os build"), std::string::npos);
 }
 
+TEST_F(SessionsTest, OfOneImageTheNewestVersionIsTaken) {
+    site.images.ids = {"tiny-1", "tiny-3", "tiny-2"};
+    open(kim);
+    EXPECT_EQ(site.engine.opened.back().image, OsImageId("tiny-3"));
+}
+
 TEST_F(SessionsTest, BadInputIsNamed) {
     for (const char* client :
          {"1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "a.b.c.d", "1.2.3."}) {

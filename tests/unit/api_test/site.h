@@ -10,6 +10,7 @@
 #include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -151,15 +152,20 @@ class FakeImages : public Images {
         for (const std::string& id : ids) {
             osimage::Manifest one;
             one.id = OsImageId(id);
+            one.name = id.substr(0, id.rfind('-'));
+            one.version = id.substr(id.rfind('-') + 1);
             all.push_back(one);
         }
         return all;
     }
 
     Result<OsImageId> resolve(const std::string& wanted) override {
+        std::string newest;
         for (const std::string& id : ids)
             if (id == wanted || id.substr(0, id.rfind('-')) == wanted)
-                return OsImageId(id);
+                newest = std::max(newest, id);
+        if (!newest.empty())
+            return OsImageId(newest);
         return fail(Errc::not_found, "there is no OS image '" + wanted + "'");
     }
 
