@@ -1,5 +1,6 @@
 #include "api/admission.h"
 
+#include "api/guests.h"
 #include "api/login.h"
 #include "api/opening.h"
 #include "api/passwords.h"
@@ -46,11 +47,15 @@ Admission::Ticket Admission::issue(const SessionId& session, bool view_only) {
 /// and ends with it.
 Admitted Admission::admitted(handoff::SessionView session, bool view_only) {
     std::string resume = keep(session.row.id, view_only, context_.settings.login_life);
+    if (!view_only)
+        context_.person_came(session.row.id);
     return {std::move(session), view_only, std::move(resume)};
 }
 
 void Admission::login(const UserName& user, std::string password, const std::string& client,
                       handoff::Done<Admitted> done) {
+    if (const auto pc = guest_pc(context_, user))
+        return login_guest(*pc, password, client, done);
     const auto open = [this, user, done = std::move(done)](const Result<void>& right,
                                                            std::chrono::nanoseconds) {
         if (!right)
@@ -74,6 +79,38 @@ void Admission::login(const UserName& user, std::string password, const std::str
                                       });
     };
     check_login(context_, user, std::move(password), client, open);
+}
+
+void Admission::login_guest(const store::ClientRow& pc, const std::string& secret,
+                            const std::string& client, const handoff::Done<Admitted>& done) {
+    const auto now = context_.services.clock.monotonic();
+    const std::string key = "client " + client;
+    if (const auto wait = context_.by_address.wait(key, now); wait.count() > 0)
+        return done(tl::unexpected(too_many_wrong(wait)));
+    if (!context_.client_orders.knows(pc.mac, client, secret)) {
+        context_.by_address.failed(key, now);
+        return done(fail(Errc::unauthenticated, "only the PC itself opens its guests' sessions",
+                         "start it again, so that it says that it is up"));
+    }
+    const auto image = choose_image(
+        context_, pc.os_image.value.empty() ? std::nullopt : std::optional(pc.os_image.value));
+    if (!image)
+        return done(tl::unexpected(image.error()));
+    handoff::OpenRequest request;
+    request.user = guest_name(pc.mac);
+    request.image = *image;
+    request.route = RouteKind::gateway;
+    request.without_desk = true;
+    context_.services.engine.open(
+        request, [this, done](const Result<handoff::SessionView>& opened) {
+            if (!opened)
+                return done(tl::unexpected(opened.error()));
+            // an operator may have opened one for that user, with a desk: it is not the PC's to see
+            if (!opened->row.desk.empty())
+                return done(fail(Errc::conflict, "the guest has a session with a desk",
+                                 "close it: baton session close " + opened->row.user.value));
+            done(admitted(*opened, false));
+        });
 }
 
 void Admission::redeem(const std::string& ticket, const std::string& client,

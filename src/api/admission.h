@@ -42,6 +42,9 @@ class Admission {
     std::string keep(const SessionId& session, bool view_only, std::chrono::seconds life);
     void forget_old();
     Admitted admitted(handoff::SessionView session, bool view_only);
+    /// `secret`: the token of the PC, which it was given at its address.
+    void login_guest(const store::ClientRow& pc, const std::string& secret,
+                     const std::string& client, const handoff::Done<Admitted>& done);
 
     Context& context_;
     std::map<std::string, Kept> tickets_; ///< by digest

@@ -2,6 +2,8 @@
 
 #include "api/admission.h"
 #include "api/context.h"
+#include "api/prestart.h"
+#include "api/session_keeper.h"
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -76,6 +78,8 @@ Result<std::chrono::seconds> wait_of(const net::Request& request) {
 struct Api::Impl {
     Context context;
     Admission admission{context};
+    SessionKeeper keeper{context};
+    Prestarter prestarter{context, keeper};
     Handlers handlers;
 
     Impl(const Services& services, Settings settings) : context(services, std::move(settings)) {}
@@ -90,7 +94,9 @@ Api::Api(const Services& services, Settings settings)
     add_session_routes(impl_->context, impl_->handlers);
     add_host_routes(impl_->context, impl_->handlers);
     add_gateway_routes(impl_->context, impl_->admission, impl_->handlers);
-    add_client_routes(impl_->context, impl_->handlers);
+    add_client_routes(impl_->context, impl_->prestarter, impl_->handlers);
+    add_client_order_routes(impl_->context, impl_->handlers);
+    add_client_phase_routes(impl_->context, impl_->handlers);
     add_desk_routes(impl_->context, impl_->handlers);
     add_image_routes(impl_->context, impl_->handlers);
     add_event_routes(impl_->context, impl_->handlers);
@@ -101,7 +107,8 @@ Api::Api(const Services& services, Settings settings)
 Api::~Api() = default;
 
 Result<void> Api::load() {
-    return impl_->context.accounts.load();
+    BATON_TRY(impl_->context.accounts.load());
+    return impl_->keeper.begin();
 }
 
 Result<std::string> Api::local_admin_token(const std::string& present) {

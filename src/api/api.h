@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -127,6 +128,8 @@ class Gateways {
     virtual ~Gateways() = default;
     [[nodiscard]] virtual std::vector<GatewayNow> connected() const = 0;
     [[nodiscard]] virtual std::vector<ViewerNow> viewers() const = 0;
+    /// Sessions that somebody looks at who may act in them.
+    [[nodiscard]] virtual std::set<SessionId> looked_at() const = 0;
     virtual void drain(const GatewayId& gateway, bool draining) = 0;
     /// It was removed, or has a new certificate: its link is cut.
     virtual void expel(const GatewayId& gateway) = 0;
@@ -167,6 +170,12 @@ struct Settings {
     std::string version = "0.1.0";
     /// Where viewers reach routes: the boot server's address towards clients; shown with a session.
     std::string viewer_address;
+    /// A PC without a disk that is up has its person's desktop started (Prestarter).
+    bool prestart = false;
+    /// How long such a desktop waits for its person, and a guest's for somebody who looks at it.
+    std::chrono::seconds kept_unused{15 * 60};
+    /// How long a session behind a gateway is kept that nobody looks at; 0: for ever.
+    std::chrono::seconds kept_without_viewer{0};
     /// C of the levels: a desktop with C / 2^m has level m. 0: levels are not told.
     Mebibytes largest{0};
 
@@ -195,6 +204,9 @@ struct Services {
     Gateways* gateways = nullptr;
     /// nullptr: no PC boots from this machine.
     Fetches* fetches = nullptr;
+    /// Sends what switches on the PC with that MAC address, on the networks of network boot. May
+    /// block for a moment. Empty: no PC boots from this machine.
+    std::function<Result<void>(const std::string& mac)> wake = {};
 };
 
 /// Thread rules: handle() from any thread, everything else on the executor. Must outlive the

@@ -56,7 +56,7 @@ Result<std::string> mac_address(std::string_view text) {
     return mac;
 }
 
-Result<store::ClientRow> client_from_json(std::string_view body) {
+Result<store::ClientRow> client_from_json(std::string_view body, bool* again) {
     auto fields = Fields::parse(body);
     if (!fields)
         return tl::unexpected(fields.error());
@@ -66,6 +66,9 @@ Result<store::ClientRow> client_from_json(std::string_view body) {
     row.memory = Mebibytes(fields->number("memory_mib", 1, most_memory_mib));
     row.image = fields->text("image", 64);
     row.firmware = fields->text("firmware", 8);
+    const bool said_before = fields->optional_flag("again").value_or(false);
+    if (again != nullptr)
+        *again = said_before;
     json::object timings;
     for (const auto phase : client_phases) {
         const auto name = fmt::format("{}_ms", phase);

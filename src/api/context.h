@@ -2,6 +2,7 @@
 
 #include "api/accounts.h"
 #include "api/api.h"
+#include "api/client_orders.h"
 #include "api/fields.h"
 #include "api/routes.h"
 #include "api/throttle.h"
@@ -81,10 +82,13 @@ struct Context {
     Throttle by_name;
     Throttle by_address;
     std::set<DeskName> desks_in_work; ///< a background call for it is under way
+    ClientOrders client_orders;       ///< and who of the PCs may ask for them
     unsigned hashing = 0;             ///< password hashes under way or waiting
     std::uint64_t last_event = 0;     ///< a number that the event log has reached at least
     /// Says that the event log grew; wakes those that wait for it.
     std::function<void()> events_grew = [] {};
+    /// Says that the person of a session has shown that they are there.
+    std::function<void(const SessionId&)> person_came = [](const SessionId&) {};
 
     Context(const Services& given, Settings wanted);
 
@@ -133,7 +137,10 @@ Result<std::chrono::seconds> wait_of(const net::Request& request);
 void add_account_routes(Context& context, Handlers& handlers);
 void add_session_routes(Context& context, Handlers& handlers);
 void add_host_routes(Context& context, Handlers& handlers);
-void add_client_routes(Context& context, Handlers& handlers);
+class Prestarter;
+void add_client_routes(Context& context, Prestarter& prestarter, Handlers& handlers);
+void add_client_order_routes(Context& context, Handlers& handlers);
+void add_client_phase_routes(Context& context, Handlers& handlers);
 void add_desk_routes(Context& context, Handlers& handlers);
 void add_image_routes(Context& context, Handlers& handlers);
 void add_event_routes(Context& context, Handlers& handlers);

@@ -5,6 +5,8 @@
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace json = boost::json;
 
 namespace baton::api {
@@ -69,8 +71,11 @@ void AccountRoutes::login(const CallPtr& call) {
                 [this, call, name](const Result<void>& right, std::chrono::nanoseconds wait) {
                     if (right)
                         return finish_login(call, name);
-                    if (wait.count() > 0)
-                        return call->answer(wait_response(right.error(), wait));
+                    // too many side by side: a room of people who sit down at one moment
+                    if (wait.count() > 0 || right.error().code == Errc::busy)
+                        return call->answer(wait_response(
+                            right.error(),
+                            std::max<std::chrono::nanoseconds>(wait, std::chrono::seconds(1))));
                     call->answer(right.error());
                 });
 }

@@ -192,6 +192,8 @@ void SessionRoutes::open(const CallPtr& call) {
     const UserName user = request->user;
     context_.services.engine.open(*request,
                                   [this, call, state](const Result<handoff::SessionView>& result) {
+                                      if (result && result->row.user == call->caller.user)
+                                          context_.person_came(result->row.id);
                                       state->ended = true;
                                       if (state->timer)
                                           context_.services.clock.cancel(*state->timer);

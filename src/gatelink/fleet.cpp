@@ -29,6 +29,7 @@ struct Link {
 
     std::map<std::uint64_t, Pending> pending;
     std::map<gateway::ViewerId, gateway::ViewerCame> viewers;
+    std::map<SessionId, unsigned> carried; ///< viewers from before this link
 };
 
 using LinkPtr = std::shared_ptr<Link>;
@@ -126,6 +127,18 @@ class Links : public GatewayFleet {
         return all;
     }
 
+    std::set<SessionId> looked_at() const override {
+        std::set<SessionId> all;
+        for (const auto& [id, link] : links_) {
+            for (const auto& [viewer, came] : link->viewers)
+                if (came.access == gateway::Access::full)
+                    all.insert(came.session);
+            for (const auto& [session, viewers] : link->carried)
+                all.insert(session);
+        }
+        return all;
+    }
+
   private:
     // ---- connections ----------------------------------------------------------------------------
 
@@ -201,8 +214,16 @@ class Links : public GatewayFleet {
         if (const auto* came = std::get_if<gateway::ViewerCame>(&news))
             link.viewers.insert_or_assign(came->viewer, *came);
         if (const auto* went = std::get_if<gateway::ViewerWent>(&news))
-            link.viewers.erase(went->viewer);
+            gone(link, *went);
         doors_.told(link.gateway, news);
+    }
+
+    static void gone(Link& link, const gateway::ViewerWent& went) {
+        if (link.viewers.erase(went.viewer) > 0)
+            return;
+        const auto before = link.carried.find(went.session);
+        if (before != link.carried.end() && --before->second == 0)
+            link.carried.erase(before);
     }
 
     void welcome(const LinkPtr& link, Hello hello) {
@@ -219,6 +240,9 @@ class Links : public GatewayFleet {
         if (const auto before = find(link->gateway))
             drop(before, "the gateway has connected anew");
         link->facts = std::move(hello.facts);
+        for (const Carried& one : hello.carried)
+            if (one.viewers > 0)
+                link->carried[one.session] = one.viewers;
         links_[link->gateway] = link;
         say(*link, Welcome{protocol_version, settings_.version, *admitted});
         spdlog::info("{} is connected and carries {} sessions", shown(*link), hello.carried.size());

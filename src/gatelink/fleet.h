@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,9 @@ class GatewayFleet {
 
     [[nodiscard]] virtual std::vector<GatewayView> connected() const = 0;
     [[nodiscard]] virtual std::vector<ViewerView> viewers() const = 0;
+    /// Sessions with somebody who may act in them, those included that a gateway carried already
+    /// when it connected: of these it is not known who looks on how.
+    [[nodiscard]] virtual std::set<SessionId> looked_at() const = 0;
 };
 
 } // namespace baton::gatelink

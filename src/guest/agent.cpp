@@ -49,7 +49,7 @@ void Agent::handle(const Ask&) {
     hello();
     if (ready_)
         machine_.send(Ready{});
-    if (state_ == State::working || state_ == State::ended)
+    if ((state_ == State::working || state_ == State::ended) && desk_.fence != 0)
         machine_.send(Mounted{desk_.fence, machine_.desk_free_bytes()});
 }
 
@@ -112,6 +112,25 @@ void Agent::handle(const Mount& message) {
         show();
 }
 
+void Agent::handle(const Begin&) {
+    if (state_ != State::idle)
+        return; // asked again by a host that has started anew; a desk that is here is better than
+                // none
+    if (identity_.person.empty()) {
+        machine_.send(Failed{"begin", "nobody has been named yet; send 'identify' with a person"});
+        return;
+    }
+    desk_ = {};
+    trouble_.clear();
+    if (const auto made = machine_.make_home(identity_.person); !made) {
+        trouble_ = made.error().message();
+        show();
+        machine_.send(Failed{"begin", trouble_});
+        return;
+    }
+    start_session();
+}
+
 void Agent::disks_changed() {
     if (state_ == State::awaiting_disk)
         look_for_disk();
@@ -145,6 +164,10 @@ void Agent::check_finished(Result<void> outcome) {
 void Agent::mount_now() {
     if (const auto done = machine_.mount_desk(device_, desk_.read_only, identity_.person); !done)
         return fail_mount(done.error());
+    start_session();
+}
+
+void Agent::start_session() {
     state_ = State::starting;
     deadline_ = machine_.now() + session_deadline;
     show(); // before the session: its first picture has to have the strip of its desk
@@ -160,7 +183,8 @@ void Agent::session_visible() {
     state_ = State::working;
     deadline_.reset();
     show();
-    machine_.send(Mounted{desk_.fence, machine_.desk_free_bytes()});
+    if (desk_.fence != 0)
+        machine_.send(Mounted{desk_.fence, machine_.desk_free_bytes()});
 }
 
 void Agent::fail_mount(const Error& error) {
@@ -261,7 +285,7 @@ void Agent::let_go() {
     released_fence_ = desk_.fence;
     show();
     if (never_started)
-        machine_.send(Failed{"mount", trouble_});
+        machine_.send(Failed{desk_.fence == 0 ? "begin" : "mount", trouble_});
     else
         machine_.send(Released{desk_.fence});
 }

@@ -59,6 +59,7 @@ class Agent {
 
     void handle(const Identify& message);
     void handle(const Mount& message);
+    void handle(const Begin& message);
     void handle(const Release& message);
     void handle(const Notify& message);
     void handle(const Ask& message);
@@ -66,6 +67,7 @@ class Agent {
     void hello();
     void look_for_disk();
     void mount_now();
+    void start_session();
     void fail_mount(const Error& error);
     void kill();
     void let_go();

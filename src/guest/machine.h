@@ -74,6 +74,8 @@ class Machine {
     /// Mounts the desk and forwards its folders. When it fails nothing stays mounted.
     virtual Result<void> mount_desk(const std::string& device, bool read_only,
                                     const std::string& person) = 0;
+    /// A home and an account for somebody without a desk.
+    virtual Result<void> make_home(const std::string& person) = 0;
     [[nodiscard]] virtual std::int64_t desk_free_bytes() const = 0;
     /// Flushes and unmounts, whoever still holds files open. After success nothing in this machine
     /// writes to the disk any more.

@@ -50,6 +50,13 @@ struct Wire<Mount> {
 };
 
 template <>
+struct Wire<Begin> {
+    static constexpr std::string_view type = "begin";
+
+    static void fields(auto&, auto&&) {}
+};
+
+template <>
 struct Wire<Release> {
     static constexpr std::string_view type = "release";
 

@@ -42,6 +42,11 @@ struct Mount {
     bool operator==(const Mount&) const = default;
 };
 
+/// Start the person's session without a desk: in a home of this machine's own, gone with it.
+struct Begin {
+    bool operator==(const Begin&) const = default;
+};
+
 /// End the person's session (asked to close and save for `grace_ms`, then ended), flush, unmount.
 struct Release {
     std::int64_t grace_ms = 0;
@@ -62,7 +67,7 @@ struct Ask {
     bool operator==(const Ask&) const = default;
 };
 
-using ToGuest = std::variant<Identify, Mount, Release, Notify, Ask>;
+using ToGuest = std::variant<Identify, Mount, Begin, Release, Notify, Ask>;
 
 // ---- what a guest says ------------------------------------------------------------------------
 

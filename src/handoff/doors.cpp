@@ -134,6 +134,8 @@ void Doors::refresh(const SessionRow& before, const SessionRow& after, Done<Sess
 
 Result<std::optional<store::DeskRow>> Doors::desk_for(const OpenRequest& request) {
     std::optional<store::DeskRow> desk;
+    if (request.without_desk)
+        return desk;
     if (!request.desk.empty()) {
         auto named = core_.store.desk(request.desk);
         if (!named)

@@ -53,6 +53,7 @@ struct OpenRequest {
     std::string client; ///< of nat: IPv4 address that the route is for; empty: none
     DeskName desk;      ///< empty: the user's own one (store: owner), or none if there is none
     RouteKind route = RouteKind::nat;
+    bool without_desk = false; ///< none, even if the user has one: a guest's
 };
 
 /// What a caller sees of a session.

@@ -82,6 +82,7 @@ void Mover::prepare(const MoveRow& move) {
     order.memory = to->memory;
     order.screen_password = session.screen_password;
     order.screen_ticket = to->screen_ticket;
+    order.without_desk = session.desk.empty();
     runs_[move.id].password = session.screen_password;
     order.screen_password_until = session.screen_password_until;
     order.ready_deadline = core_.settings.ready_deadline;

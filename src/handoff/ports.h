@@ -45,6 +45,8 @@ struct StartOrder {
     /// Not empty: the screen is a local socket of the host's, reached by gateways alone, through
     /// the host's relay with this word (ADR 0017). Empty: a port with the password above.
     std::string screen_ticket;
+    /// No desk will come: the session of `person` begins when the desktop is ready.
+    bool without_desk = false;
     std::chrono::milliseconds ready_deadline{60'000};
 };
 

@@ -367,13 +367,28 @@ class HostAgent : public Agent, private Bench {
                                   known.ready = hello.ready;
                                   identify(said.desktop);
                               },
-                              [&](const guest::Ready&) { known.ready = true; },
+                              [&](const guest::Ready&) {
+                                  known.ready = true;
+                                  begin(said.desktop);
+                              },
                               [&](const guest::Answer& answered) {
                                   say(PersonAnswered{said.desktop, answered.now});
                               },
                               [&](const guest::LoggedOut&) { say(PersonLoggedOut{said.desktop}); },
                               [](const auto&) {}},
                    said.message);
+    }
+
+    /// Who gets no desk begins at once.
+    void begin(const DesktopId& desktop) {
+        const auto found = known_.find(desktop);
+        if (found == known_.end() || !found->second.order || !found->second.order->without_desk)
+            return;
+        ports_.quick(desktop.value, [&hypervisor = ports_.hypervisor, desktop] {
+            if (const auto sent = hypervisor.send(desktop, guest::Begin{}); !sent)
+                spdlog::warn("cannot begin the session in the desktop {}: {}", desktop.value,
+                             sent.error().message());
+        });
     }
 
     /// Tells a guest who it is for, whenever it has just come up.

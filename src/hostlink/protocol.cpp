@@ -27,6 +27,7 @@ json::object parameters(const Start& call) {
             {"screen_password", order.screen_password},
             {"screen_password_until", in_ms(order.screen_password_until)},
             {"screen_ticket", order.screen_ticket},
+            {"without_desk", order.without_desk},
             {"ready_deadline_ms", order.ready_deadline.count()}};
 }
 
@@ -43,6 +44,7 @@ Call start_of(Fields& fields) {
     if (fields.ok() && !order.screen_ticket.empty() &&
         !screenrelay::is_ticket_word(order.screen_ticket))
         fields.refuse("screen_ticket", "must be empty or 32 lower-case hexadecimal digits");
+    order.without_desk = fields.truth_or("without_desk", false);
     order.ready_deadline = time_field(fields, "ready_deadline_ms");
     return Start{std::move(order)};
 }

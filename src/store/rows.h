@@ -58,6 +58,8 @@ void each_column(Row& row, Visit&& visit) {
     visit("last_seen", row.last_seen);
     visit("user", row.user);
     visit("os_image", row.os_image);
+    visit("guest", row.guest);
+    visit("prestarted", row.prestarted);
 }
 
 template <class Row, class Visit>

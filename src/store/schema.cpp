@@ -13,7 +13,7 @@ constexpr std::int64_t application_id = 0x4261746e;
 
 // docs/formats/state-database.md describes every table. A migration that has been released is
 // never edited: add the next one.
-constexpr std::array<std::string_view, 4> migrations{R"sql(
+constexpr std::array<std::string_view, 5> migrations{R"sql(
 CREATE TABLE users (
     name TEXT PRIMARY KEY,
     role TEXT NOT NULL,
@@ -148,6 +148,11 @@ CREATE TABLE clients (
     user TEXT NOT NULL,
     os_image TEXT NOT NULL
 ) STRICT;
+)sql",
+                                                     // Desktops that are started for such a PC.
+                                                     R"sql(
+ALTER TABLE clients ADD COLUMN guest INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE clients ADD COLUMN prestarted TEXT NOT NULL DEFAULT '';
 )sql"};
 
 Result<std::int64_t> number(sqlite::Database& database, const std::string& sql) {

@@ -59,8 +59,10 @@ struct ClientRow {
     std::uint64_t boots = 0;  ///< how often it has been heard
     WallTime first_seen{};
     WallTime last_seen{};
-    UserName user;      ///< whose PC it is, as an operator said; empty: anybody's
-    OsImageId os_image; ///< what a desktop of it runs, as an operator said; empty: as elsewhere
+    UserName user;        ///< whose PC it is, as an operator said; empty: anybody's
+    OsImageId os_image;   ///< what a desktop of it runs, as an operator said; empty: as elsewhere
+    bool guest = false;   ///< for guests: it opens sessions without a desk by itself
+    SessionId prestarted; ///< opened because it was up, and nobody has come yet; empty: none
     bool operator==(const ClientRow&) const = default;
 };
 

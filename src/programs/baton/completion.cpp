@@ -35,6 +35,10 @@ std::set<std::string> names_for(const std::string& positional, const std::string
         target = "/v1/gateways";
         list = "gateways";
         key = "id";
+    } else if (positional == "MAC") {
+        target = "/v1/clients";
+        list = "clients";
+        key = "mac";
     } else if (positional == "DESK") {
         target = "/v1/desks";
         list = "desks";

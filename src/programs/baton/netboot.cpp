@@ -62,8 +62,7 @@ void choose_viewer(netboot::BuildSettings& settings) {
         settings.viewer = std::filesystem::absolute(settings.viewer).string();
     if (settings.program.empty() &&
         std::filesystem::path(settings.viewer).filename() == "baton-view")
-        settings.program = "baton-view --ca $BATON_AUTHORITY --controller $BATON_CONTROLLER "
-                           "--gateway $BATON_SERVER";
+        settings.program = "baton-view --ca $BATON_AUTHORITY --gateway $BATON_SERVER $BATON_LOGIN";
 }
 
 void build_client(NetbootOptions& options) {

@@ -79,6 +79,14 @@ Result<void> add_account(const char* path, const std::string& person, const std:
     return {};
 }
 
+Result<void> add_accounts(const std::string& person) {
+    const std::string id = std::to_string(guest::desk_uid);
+    const char* shell = ::access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
+    BATON_TRY(add_account("/etc/passwd", person,
+                          person + ":x:" + id + ":" + id + "::/home/" + person + ":" + shell));
+    return add_account("/etc/group", person, person + ":x:" + id + ":");
+}
+
 } // namespace
 
 Result<void> LinuxMachine::set_identity(const guest::Identify& identity) {
@@ -157,16 +165,16 @@ std::optional<Result<void>> LinuxMachine::check_ended(pid_t pid, int wait_status
 Result<void> LinuxMachine::mount_desk(const std::string& device, bool read_only,
                                       const std::string& person) {
     BATON_TRY(desk_.mount(device, read_only, person));
-    const std::string id = std::to_string(guest::desk_uid);
-    const char* shell = ::access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
-    auto account = add_account("/etc/passwd", person,
-                               person + ":x:" + id + ":" + id + "::/home/" + person + ":" + shell);
-    if (account)
-        account = add_account("/etc/group", person, person + ":x:" + id + ":");
+    auto account = add_accounts(person);
     if (!account)
         if (const auto undone = desk_.unmount(); !undone)
             return undone;
     return account;
+}
+
+Result<void> LinuxMachine::make_home(const std::string& person) {
+    BATON_TRY(mounts_.make_home("/home/" + person));
+    return add_accounts(person);
 }
 
 std::int64_t LinuxMachine::desk_free_bytes() const {

@@ -31,6 +31,7 @@ class LinuxMachine : public guest::Machine {
     void cancel_check() override;
     Result<void> mount_desk(const std::string& device, bool read_only,
                             const std::string& person) override;
+    Result<void> make_home(const std::string& person) override;
     [[nodiscard]] std::int64_t desk_free_bytes() const override;
 
     Result<void> unmount_desk() override { return desk_.unmount(); }

@@ -112,6 +112,21 @@ class Reader {
         });
     }
 
+    /// A time, or "for ever", which is 0.
+    void time_or_ever(const std::string& key, std::chrono::seconds& into) {
+        read(key, [&](const std::string& words) -> Result<void> {
+            const auto value =
+                words == "for ever" ? Result<std::chrono::milliseconds>(0) : parse_duration(words);
+            if (!value)
+                return tl::unexpected(value.error());
+            if (words != "for ever" && *value < std::chrono::seconds(1))
+                return fail(Errc::invalid_argument, "is less than a second",
+                            "write for example 10min, 12h or \"for ever\"");
+            into = std::chrono::duration_cast<std::chrono::seconds>(*value);
+            return {};
+        });
+    }
+
     void memory(const std::string& key, Mebibytes& into) {
         read(key, [&](const std::string& words) -> Result<void> {
             const auto value = parse_mebibytes(words);
@@ -252,6 +267,10 @@ void read_site(Reader& reader, Config& config) {
     reader.life("retention.sessions", config.retention.sessions);
     reader.text("images.folder", config.images_folder);
     reader.text("netboot.folder", config.netboot_folder);
+    reader.flag("netboot.prestart", config.prestart);
+    reader.duration("netboot.kept_unused", config.kept_unused);
+    reader.require(config.kept_unused.count() > 0, "netboot.kept_unused", "is less than a second");
+    reader.time_or_ever("sessions.kept_without_viewer", config.kept_without_viewer);
     reader.text("images.default", config.default_image);
     reader.text("desks.server", config.desk_server);
     Mebibytes size(config.desk_size_bytes >> 20);

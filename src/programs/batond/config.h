@@ -41,6 +41,11 @@ struct Config {
 
     // [netboot]
     std::string netboot_folder = "/var/lib/baton-netboot"; ///< empty: no PC boots from here
+    bool prestart = false; ///< a PC that is up has its person's desktop started
+    std::chrono::seconds kept_unused{15 * 60};
+
+    // [sessions]
+    std::chrono::seconds kept_without_viewer{0}; ///< 0: for ever
 
     // [desks]
     std::string desk_server = "https://127.0.0.1:8445";

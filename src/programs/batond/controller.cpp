@@ -290,7 +290,9 @@ Result<void> Site::make_api() {
         &latest_,
         samples_.get(),
         gateways_.get(),
-        netboot_.get()};
+        netboot_.get(),
+        netboot_ ? [door = netboot_.get()](const std::string& mac) { return door->wake(mac); }
+                 : std::function<Result<void>(const std::string&)>()};
     share_news_ = std::make_unique<ShareNews>(
         ShareNews::Doors{*store_, *loop_, latest_, [this] { api_->events_grew(); },
                          [](const Error& error) { spdlog::warn("{}", error.message()); }});
@@ -314,6 +316,9 @@ Result<void> Site::make_api() {
     settings.viewer_address = config_.viewer_address;
     settings.route = config_.route;
     settings.largest = config_.engine.sizes.largest;
+    settings.prestart = config_.prestart;
+    settings.kept_unused = config_.kept_unused;
+    settings.kept_without_viewer = config_.kept_without_viewer;
     api_ = std::make_unique<api::Api>(services, std::move(settings));
     gateways_->begin(*api_, *engine_, *store_);
     return {};

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 
 namespace baton::controller {
 
@@ -35,6 +36,9 @@ class GatewaySite : public handoff::Path, public api::Gateways {
     // api::Gateways
     [[nodiscard]] std::vector<api::GatewayNow> connected() const override;
     [[nodiscard]] std::vector<api::ViewerNow> viewers() const override;
+
+    [[nodiscard]] std::set<SessionId> looked_at() const override { return fleet_->looked_at(); }
+
     void drain(const GatewayId& gateway, bool draining) override;
     void expel(const GatewayId& gateway) override;
 

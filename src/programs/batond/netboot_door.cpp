@@ -1,5 +1,6 @@
 #include "programs/batond/netboot_door.h"
 
+#include "netboot/wake.h"
 #include "netboot/watch.h"
 
 #include <fmt/format.h>
@@ -74,6 +75,23 @@ std::vector<api::Fetches::Fetch> NetbootDoor::of(const std::string& address) {
     return fetches_.of(address, FetchLog::Clock::now());
 }
 
+Result<void> NetbootDoor::wake(const std::string& mac) {
+    const auto packet = netboot::magic_packet(mac);
+    if (!packet)
+        return tl::unexpected(packet.error());
+    std::vector<std::string> interfaces;
+    {
+        const std::lock_guard lock(interfaces_mutex_);
+        interfaces = interfaces_;
+    }
+    if (interfaces.empty())
+        return fail(Errc::refused, "network boot is not enabled, so no PC is switched on from here",
+                    "enable it with: baton netboot enable");
+    for (const auto& interface : interfaces)
+        BATON_TRY(netboot::send_magic(interface, *packet));
+    return {};
+}
+
 void NetbootDoor::say_once(const std::string& line) {
     if (line != said_)
         log_(true, line);
@@ -116,6 +134,10 @@ bool NetbootDoor::follow(const netboot::Folder& folder) {
     if (!settings) {
         say_once(settings.error().message());
         return true; // until somebody writes others
+    }
+    {
+        const std::lock_guard lock(interfaces_mutex_);
+        interfaces_ = settings->enabled ? settings->interfaces : std::vector<std::string>();
     }
     const auto wanted = settings->enabled
                             ? fmt::format("{}:{}", settings->address, settings->http_port)

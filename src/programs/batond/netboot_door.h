@@ -53,6 +53,10 @@ class NetbootDoor : public api::Fetches {
 
     std::vector<Fetch> of(const std::string& address) override;
 
+    /// Switches a PC on: on the interfaces that network boot is enabled for, and on no other. Any
+    /// thread. Errc::refused: it is not enabled.
+    Result<void> wake(const std::string& mac);
+
   private:
     void run();
     /// Whether the settings are as wanted now; false: to be tried again.
@@ -64,7 +68,9 @@ class NetbootDoor : public api::Fetches {
     std::string path_;
     std::function<void(bool, const std::string&)> log_;
     FetchLog fetches_;
-    std::string listening_; ///< "10.98.0.1:8480"; empty: nowhere
+    std::mutex interfaces_mutex_;
+    std::vector<std::string> interfaces_; ///< empty: not enabled
+    std::string listening_;               ///< "10.98.0.1:8480"; empty: nowhere
     std::string said_;
     std::unique_ptr<net::Server> server_;
     process::Descriptor stop_;

@@ -50,6 +50,11 @@ class BootTest(unittest.TestCase):
                 shown = server.run("client", "show", pc.mac).stdout
                 self.assertRegex(shown, r"address +\d+ ms")
                 self.assertIn(pc.mac, server.run("client", "list").stdout)
+                server.run("client", "message", pc.mac, "Lunch at one", "--timeout", "60")
+                pc.wait_console("message: Lunch at one")
+                pc.screenshot("netboot-message")
+                self.assertTrue(server.json("client", "reboot", pc.mac, "--timeout", "60")["taken"])
+                pc.process.wait(120)  # QEMU was told to end instead of starting again
 
     def test_a_root_that_is_not_the_images_is_refused(self):
         with BootServer(image=True) as server:

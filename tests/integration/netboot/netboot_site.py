@@ -20,6 +20,7 @@ ADDRESS = "10.98.0.1"
 RANGE = ("--range", "10.98.0.100,10.98.0.200")
 PREFIX = ("--ipv6-prefix", "fd98::")
 FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+SCRIPTS = pathlib.Path(__file__).resolve().parents[3] / "src" / "netboot" / "client" / "root" / "etc" / "baton"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
 CONFIG = """
@@ -57,6 +58,7 @@ class Program:
         self.name = name
         self.log_path = pathlib.Path(folder) / f"{name}.log"
         self.log = open(self.log_path, "ab")
+        self.begin = self.log.tell()  # a former one of that name may have said something
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, **keywords)
 
     def __enter__(self):
@@ -74,7 +76,7 @@ class Program:
         self.log.close()
 
     def said(self):
-        return self.log_path.read_text(errors="replace")
+        return self.log_path.read_bytes()[self.begin:].decode(errors="replace")
 
     def wait_said(self, words, seconds=20):
         def look():
@@ -84,11 +86,11 @@ class Program:
         wait_for(look, f"{self.name} says '{words}'", seconds)
 
 
-def fake_image(netboot, content):
-    """A client image of three small files, published and current: for what no PC starts from."""
+def fake_image(netboot, content, sizes=None):
+    """A client image of three small files, published and current: for what no PC starts from. `sizes`: bytes by name."""
     arguments, files = "quiet", []
     for name in ("kernel", "initrd", "root.squashfs"):
-        data = f"{content} {name}".encode()
+        data = f"{content} {name}".encode().ljust((sizes or {}).get(name, 0), b".")
         files.append({"name": name, "size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "data": data})
     text = arguments + "\n" + "".join(f"{one['name']} {one['sha256']}\n" for one in files)
     image = "client-" + hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -103,6 +105,17 @@ def fake_image(netboot, content):
     current.unlink(missing_ok=True)
     current.symlink_to(f"images/{image}")
     return image
+
+
+def dnsmasqs(server):
+    """The process ids of those that run with this server's configuration."""
+    wanted = f"--conf-file={server.folder}/run/dnsmasq.conf"
+    found = set()
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if wanted.encode() in path.read_bytes().split(b"\0"):
+                found.add(path.parent.name)
+    return found
 
 
 class BootServer:
@@ -140,11 +153,11 @@ class BootServer:
         self.service = self.stack.enter_context(Program("service", self.folder, [
             BATON, "netboot", "serve", "--folder", str(self.netboot), "--run-folder", str(self.folder / "run")]))
 
-    def run(self, *words, status=0, prefix=()):
+    def run(self, *words, status=0, prefix=(), typed=""):
         environment = {**os.environ, "BATON_NETBOOT": str(self.netboot), "BATON_CONTROLLER": f"unix:{self.folder}/sock",
                        "BATON_TOKEN_FILE": str(self.state / "admin.token"), "HOME": str(self.folder)}
         done = subprocess.run([*prefix, BATON, *words], capture_output=True, text=True, timeout=300, env=environment,
-                              stdin=subprocess.DEVNULL, check=False)
+                              input=typed, check=False)
         if status is not None and done.returncode != status:
             raise AssertionError(f"baton {' '.join(words)}: exit status {done.returncode}, not {status}\n"
                                  f"{done.stdout}{done.stderr}")
@@ -239,6 +252,91 @@ class Pc(Program):
                         if "error" in answer:
                             raise AssertionError(f"QEMU: {answer['error']['desc']}")
         return path.read_bytes()
+
+
+class ScriptPc(Program):
+    """The client image's own scripts, run by busybox in client1 or client2 with a root file system of their own: what a PC does
+    when it is up, without the time that a PC takes. What they reboot is a process namespace's init, which does not mind."""
+
+    def __init__(self, server, number=1):
+        self.namespace = f"client{number}"
+        self.root = server.folder / self.namespace
+        for folder in ("bin", "sbin", "dev", "proc", "run/baton", "etc", "tmp", "usr/lib", "lib64"):
+            (self.root / folder).mkdir(parents=True)
+        (self.root / "lib").symlink_to("usr/lib")
+        for name in ("busybox", "curl"):
+            shutil.copy(shutil.which(name), self.root / "bin" / name)
+        for name in ("sh", "sed", "awk", "tail", "cat", "mv", "sleep", "rm", "mkfifo"):
+            (self.root / "bin" / name).symlink_to("busybox")
+        shutil.copytree(SCRIPTS, self.root / "etc" / "baton")
+        for script in (self.root / "etc" / "baton").iterdir():
+            script.chmod(0o755)
+        shutil.copy(server.state / "pki" / "api" / "ca-cert.pem", self.root / "etc" / "baton" / "ca.pem")
+        os.mkfifo(self.root / "dev" / "ttyS0")
+        line = os.open(self.root / "dev" / "ttyS0", os.O_RDWR)
+        with open(self.root / "console", "wb") as console:
+            self.line = subprocess.Popen(["cat"], stdin=line, stdout=console)
+        os.close(line)
+        (self.root / "dev" / "null").touch()
+        self.mac = subprocess.run(["ip", "netns", "exec", self.namespace, "cat", "/sys/class/net/eth0/address"],
+                                  capture_output=True, text=True, check=True).stdout.strip()
+        self.address = f"10.98.0.5{number}"
+        self.starts = 1
+        self.clear_memory()
+        inside = (f"mount --bind /dev/null {self.root}/dev/null && mount -t proc proc {self.root}/proc && "
+                  f"mount --bind /usr/lib {self.root}/usr/lib && mount --bind /usr/lib64 {self.root}/lib64 && "
+                  f"exec chroot {self.root} /bin/sh -c 'mkfifo /run/baton/phases && /etc/baton/up && "
+                  f"{{ /etc/baton/phases & exec /etc/baton/orders; }}'")
+        self.words = ["ip", "netns", "exec", self.namespace, "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", inside]
+        super().__init__(self.namespace, server.folder, self.words)
+
+    def clear_memory(self):
+        """As the first stage leaves it."""
+        for file in (self.root / "run/baton").iterdir():
+            file.unlink()
+        (self.root / "run/baton/network").write_text(
+            f"address={self.address}\ncard=eth0\nmac={self.mac}\nimage=client-0123456789ab\ncontroller=https://{ADDRESS}:8443\n")
+        (self.root / "run/baton/timings").write_text("kernel=900\naddress=2100\n")
+
+    def switch_off_and_on(self):
+        self.process.kill()
+        self.process.wait()
+        self.clear_memory()
+        self.process = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.starts += 1
+        self.wait_console("client is up", self.starts)
+
+    def post(self, target, words, token=""):
+        """As the PC, over its network."""
+        done = subprocess.run(["ip", "netns", "exec", self.namespace, "curl", "-sS", "--fail-with-body", "--max-time", "60",
+                               "--cacert", str(self.root / "etc/baton/ca.pem"), "-H", f"Authorization: Bearer {token}",
+                               "--data", json.dumps(words), f"https://{ADDRESS}:8443{target}"],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"{target}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
+
+    def __exit__(self, kind, *_):
+        if kind:
+            print(f"--- the PC's console ends with:\n{self.console()[-3000:]}")
+        self.process.kill()  # a power switch; unshare(1) hears nothing gentler
+        super().__exit__(kind, *_)
+        self.line.kill()
+        self.line.wait()
+
+    def console(self):
+        return (self.root / "console").read_text(errors="replace")
+
+    def wait_console(self, words, times=1, seconds=30):
+        def look():
+            if self.process.poll() is not None:
+                raise AssertionError(f"the PC's scripts have ended: {self.said()[-2000:]}")
+            return self.console().count(words) >= times
+        wait_for(look, f"the PC's console says '{words}'", seconds)
+
+    def file(self, name):
+        path = self.root / "run/baton" / name
+        return path.read_text() if path.exists() else ""
 
 
 class OtherDhcp(Program):

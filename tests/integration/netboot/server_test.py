@@ -13,7 +13,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from netboot_site import ADDRESS, BootServer, OtherDhcp, fake_image, wait_for  # noqa: E402
+from netboot_site import ADDRESS, BootServer, OtherDhcp, dnsmasqs, fake_image, wait_for  # noqa: E402
 
 
 def dhcp(namespace, server):
@@ -41,17 +41,6 @@ def tftp(path):
 
 def findings(server, status):
     return {one["about"]: one for one in server.json("netboot", "doctor", status=status)["findings"]}
-
-
-def dnsmasqs(server):
-    """The process ids of those that run with this server's configuration."""
-    wanted = f"--conf-file={server.folder}/run/dnsmasq.conf"
-    found = set()
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if wanted.encode() in path.read_bytes().split(b"\0"):
-                found.add(path.parent.name)
-    return found
 
 
 class ServerTest(unittest.TestCase):

@@ -48,6 +48,9 @@ class HandClock : public handoff::Clock {
         }
     }
 
+    /// As when a process ends.
+    void forget_timers() { timers_.clear(); }
+
     void advance(std::chrono::nanoseconds by) {
         const auto until = now_ + by;
         run();
@@ -221,6 +224,14 @@ class FakeGateways : public Gateways {
 
     std::vector<ViewerNow> viewers() const override { return looking_on; }
 
+    std::set<SessionId> looked_at() const override {
+        std::set<SessionId> sessions;
+        for (const ViewerNow& one : looking_on)
+            if (!one.view_only)
+                sessions.insert(one.session);
+        return sessions;
+    }
+
     void drain(const GatewayId& gateway, bool draining) override {
         asked.push_back((draining ? "drain " : "undrain ") + gateway.value);
     }
@@ -250,10 +261,21 @@ struct Site {
     FakeKept kept;
     FakeGateways gateways;
     FakeFetches fetches;
+    std::vector<std::string> woken;
+    std::optional<Error> not_woken;
+    Settings settings;
     std::unique_ptr<Api> api;
     std::string admin; ///< a token
 
-    Site() {
+    explicit Site(Settings wanted = {}) : settings(std::move(wanted)) {
+        settings.largest = 8_GiB; // the engine's desktops have 2
+        start_again();
+        admin = api->local_admin_token("").value();
+    }
+
+    /// Another API over the same world: what was in memory is gone.
+    void start_again() {
+        clock.forget_timers();
         const Services services{*store,
                                 engine,
                                 clock,
@@ -271,12 +293,15 @@ struct Site {
                                 &latest,
                                 &kept,
                                 &gateways,
-                                &fetches};
-        Settings settings;
-        settings.largest = 8_GiB; // the engine's desktops have 2
+                                &fetches,
+                                [this](const std::string& mac) -> Result<void> {
+                                    if (not_woken)
+                                        return tl::unexpected(*not_woken);
+                                    woken.push_back(mac);
+                                    return {};
+                                }};
         api = std::make_unique<Api>(services, settings);
         EXPECT_TRUE(api->load());
-        admin = api->local_admin_token("").value();
     }
 
     void run_background() {

@@ -287,6 +287,25 @@ TEST_F(GateLinkTest, ASecondLinkTakesThePlaceOfTheFirst) {
     EXPECT_FALSE(gate.director->linked());
 }
 
+TEST_F(GateLinkTest, WhoIsLookedAtIsKnownAfterARestartToo) {
+    Gate gate("gate1");
+    gate.switchboard.carries = {{SessionId("s-1"), DesktopId("d-1"), 2},
+                                {SessionId("s-2"), DesktopId("d-2"), 0}};
+    dial(gate, "gateway/gate1");
+    EXPECT_EQ(fleet->looked_at(), std::set<SessionId>{SessionId("s-1")});
+    gate.director->tell(gateway::ViewerWent{8, SessionId("s-1"), "closed"});
+    settle();
+    EXPECT_EQ(fleet->looked_at(), std::set<SessionId>{SessionId("s-1")}) << "the other one stays";
+    gate.director->tell(gateway::ViewerWent{9, SessionId("s-1"), "closed"});
+    gate.director->tell(
+        gateway::ViewerCame{10, SessionId("s-3"), "10.98.0.51", gateway::Access::view_only});
+    settle();
+    EXPECT_TRUE(fleet->looked_at().empty()) << "who only looks on does not act";
+    gate.director->tell(gateway::ViewerCame{11, SessionId("s-3"), "10.98.0.51"});
+    settle();
+    EXPECT_EQ(fleet->looked_at(), std::set<SessionId>{SessionId("s-3")});
+}
+
 TEST_F(GateLinkTest, WhoSaysNothingOrNonsenseIsClosed) {
     auto pipe = std::make_shared<PipeEnd::Pipe>();
     auto mute = std::make_shared<PipeEnd>(pipe, 0, net::Peer{"10.99.0.1", "boot1", ""});

@@ -70,6 +70,11 @@ class FakeMachine : public Machine {
         return outcome;
     }
 
+    Result<void> make_home(const std::string& person) override {
+        done.push_back("home of " + person);
+        return answer("home");
+    }
+
     [[nodiscard]] std::int64_t desk_free_bytes() const override { return 4096; }
 
     Result<void> unmount_desk() override {
@@ -182,6 +187,46 @@ TEST_F(AgentTest, MountsChecksForwardsAndStartsInThisOrder) {
     EXPECT_EQ(last<Mounted>(), (Mounted{7, 4096}));
     EXPECT_EQ(machine.screen.phase, Phase::working);
     EXPECT_FALSE(agent.next_deadline().has_value());
+}
+
+TEST_F(AgentTest, WithoutADeskTheSessionBeginsInAHomeOfThisMachine) {
+    identify("guest-1");
+    say(Begin{});
+    EXPECT_THAT(machine.take(), ElementsAre("home of guest-1", "start guest-1"));
+    EXPECT_EQ(machine.screen.fence, 0U);
+    agent.session_visible();
+    EXPECT_THAT(machine.take(), ElementsAre()) << "nothing is mounted";
+    EXPECT_EQ(machine.screen.phase, Phase::working);
+    say(Begin{}); // by an agent that has started anew
+    say(Ask{});
+    EXPECT_THAT(machine.take(), ElementsAre("say hello"));
+    agent.session_ended();
+    EXPECT_THAT(machine.take(), ElementsAre("say logged-out"));
+    say(Begin{});
+    EXPECT_THAT(machine.take(), ElementsAre()) << "who has logged out is out";
+}
+
+TEST_F(AgentTest, WithoutADeskWhatCannotBeginIsSaid) {
+    say(Begin{});
+    EXPECT_EQ(last<Failed>().command, "begin");
+    identify();
+    machine.fail_next("home", "no space");
+    say(Begin{});
+    EXPECT_EQ(last<Failed>().command, "begin");
+    EXPECT_EQ(machine.screen.phase, Phase::failed);
+    machine.take();
+    say(Begin{});
+    EXPECT_THAT(machine.take(), ElementsAre("home of kim", "start kim"));
+    pass(Agent::session_deadline);
+    agent.session_ended();
+    EXPECT_EQ(last<Failed>().command, "begin");
+}
+
+TEST_F(AgentTest, ADeskIsNotLeftForNone) {
+    work();
+    say(Begin{});
+    EXPECT_THAT(machine.take(), ElementsAre());
+    EXPECT_EQ(agent.mounted_fence(), 7U);
 }
 
 TEST_F(AgentTest, ACleanOrReadOnlyDeskIsNotChecked) {

@@ -50,6 +50,7 @@ std::vector<Call> calls() {
     handoff::StartOrder local = order;
     local.screen_password.clear();
     local.screen_ticket = "0123456789abcdef0123456789abcdef";
+    local.without_desk = true;
     const DeskExport desk{DeskName("kim"),
                           DeskId("1-2-3"),
                           FencingNumber{UINT64_MAX},

@@ -29,6 +29,10 @@ std::vector<std::string> values_of(const std::vector<DnsmasqOption>& options,
     return values;
 }
 
+TEST(Dnsmasq, KeepsNobodyWaitingForAPing) {
+    EXPECT_THAT(options_of(own_range()), Contains(DnsmasqOption{"no-ping", ""}));
+}
+
 TEST(Dnsmasq, IsBoundToItsInterfacesAndToNoOther) {
     for (auto settings : {own_range(), proxied()}) {
         settings.interfaces = {"clients", "room2"};

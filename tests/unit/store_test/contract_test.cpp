@@ -53,7 +53,9 @@ class StoreContract : public ::testing::TestWithParam<Adapter> {
                             WallTime(std::chrono::milliseconds(1)),
                             WallTime(std::chrono::milliseconds(2)),
                             UserName("kim"),
-                            OsImageId("tiny-1")};
+                            OsImageId("tiny-1"),
+                            true,
+                            SessionId("s-1")};
     const GatewayRow gateway_{GatewayId("gate1"), "10.98.0.1", true, std::string(64, 'b'),
                               WallTime(std::chrono::milliseconds(5))};
     const HostRow host_{HostId("host1"),

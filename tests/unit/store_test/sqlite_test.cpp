@@ -246,7 +246,7 @@ TEST(SqliteStore, BringsTheFirstSchemaUpToDate) {
         "ALTER TABLE desktops DROP COLUMN screen_ticket; DROP TABLE gateways; DROP TABLE clients;"
         "PRAGMA user_version = 1");
     EXPECT_EQ(open_sqlite(path).value()->setting("number").value(), "1");
-    EXPECT_EQ(number_in(path, "PRAGMA user_version"), 4);
+    EXPECT_EQ(number_in(path, "PRAGMA user_version"), 5);
     EXPECT_EQ(number_in(path,
                         "SELECT count(*) FROM sqlite_schema WHERE name IN ('moves_of_a_session', "
                         "'ended_moves_by_start', 'closed_sessions_by_start')"),
