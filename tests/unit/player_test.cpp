@@ -254,9 +254,11 @@ TEST(PlayerServices, ThoseThatCannotRunAreLeftAlone) {
 }
 
 TEST(PlayerBaseImage, ItsExportIsReadOnly) {
-    const auto words = process::shown(export_command(3, 4, "/tmp/base"));
-    EXPECT_THAT(words, HasSubstr("filename=/proc/self/fd/3,read-only=on"));
-    EXPECT_THAT(words, HasSubstr("driver=qcow2,node-name=base,file=disk,read-only=on"));
+    const auto order = base_order(7, "tiny-1");
+    EXPECT_EQ(order.files, std::vector<int>{7});
+    const auto words = process::shown({show_words(order, 3)});
+    EXPECT_THAT(words, HasSubstr("filename=/proc/self/fd/4,read-only=on"));
+    EXPECT_THAT(words, HasSubstr("driver=qcow2,node-name=shown,file=disk,read-only=on"));
     EXPECT_THAT(words, HasSubstr("mountpoint=/tmp/base,writable=off"));
 }
 
