@@ -144,6 +144,10 @@ void add_options(CLI::App& app, Words& words) {
     app.add_option("--font", settings.font, "A font file, instead of what fontconfig finds");
     app.add_option("--quality", words.quality, "0 to 9: pictures may lose something (JPEG)")
         ->check(CLI::Range(0, 9));
+    app.add_option("--message-file", settings.message_file,
+                   "A line for the person, shown when it changes, until a key is pressed");
+    app.add_option("--report", settings.report,
+                   "A file or FIFO: when the login and the desktop were first seen");
     app.add_option("--draw", settings.draw, "auto, surface or texture: how pictures are drawn")
         ->transform(CLI::CheckedTransformer(ways).description(""));
 }

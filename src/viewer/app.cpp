@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace baton::viewer {
 
@@ -35,7 +36,11 @@ constexpr const char* driver_for_input = "evdev";
 } // namespace
 
 App::App(ViewerSettings settings)
-    : settings_(std::move(settings)), form_(settings_.user), status_shown_(settings_.status) {}
+    : settings_(std::move(settings)),
+      form_(settings_.user),
+      message_file_(settings_.message_file),
+      report_(settings_.report),
+      status_shown_(settings_.status) {}
 
 App::~App() {
     opening_.reset(); // their threads call wake()
@@ -171,6 +176,8 @@ void App::take(const SDL_Event& event) {
     }
     if (event.type == SDL_WINDOWEVENT)
         take_window(event.window);
+    if (event.type == SDL_KEYDOWN && !message_.empty())
+        show_message(""); // who presses a key has read it
     if (!at_desktop()) {
         take_on_page(event);
         return;
@@ -254,6 +261,7 @@ bool App::busy() const {
 
 /// With a controller: first the session, of an image that the person has chosen if there are more.
 void App::log_in() {
+    report_.tell("entered");
     if (!opening_)
         link_->open(who_);
     else if (opening_state_.stage == OpeningState::Stage::choosing)
@@ -327,8 +335,10 @@ void App::look_at_state() {
         cursor_.reset();
         cursors_ = 0;
     }
-    if (!was_at_desktop && at_desktop())
+    if (!was_at_desktop && at_desktop()) {
         everything_is_stale_ = true;
+        first_frame_is_due_ = true;
+    }
 }
 
 Notice App::notice() const {
@@ -343,6 +353,8 @@ Notice App::notice() const {
     }
     if (opening_state_.stage == OpeningState::Stage::choosing)
         return {say(Word::choose_image), false, false};
+    if (!message_.empty())
+        return {message_, false, busy()};
     switch (state_.stage) {
     case Stage::idle:
         if (opening_state_.why)
@@ -370,6 +382,8 @@ void App::paint() {
                              std::chrono::duration<double>(now - then_).count();
         frames_then_ = frames_;
         then_ = now;
+        if (const auto message = message_file_.look())
+            show_message(*message);
         // this way may lose a picture (its first, one during a change of console) and not say so
         const bool forgetful = is_kmsdrm();
         page_is_stale_ = page_is_stale_ || forgetful;
@@ -388,6 +402,12 @@ void App::paint() {
         paint_waits_ = due;
 }
 
+void App::show_message(const std::string& text) {
+    message_ = text;
+    page_is_stale_ = true;
+    paint_waits_ = true;
+}
+
 void App::paint_page() {
     page_is_stale_ = false;
     everything_is_stale_ = true;
@@ -400,6 +420,8 @@ void App::paint_page() {
     strip_ = {};
     canvas_->draw_page(*page);
     canvas_->present();
+    if (!std::exchange(login_is_told_, true))
+        report_.tell("login");
 }
 
 void App::update_layout(rfb::Size desktop) {
@@ -452,6 +474,8 @@ void App::paint_desktop() {
     if (drawn || (pointer_is_stale_ && canvas_->draws_pointer())) {
         canvas_->present();
         painted_ = Clock::now();
+        if (drawn && std::exchange(first_frame_is_due_, false))
+            report_.tell("first_frame");
     }
     pointer_is_stale_ = false;
 }
@@ -505,6 +529,8 @@ void App::update_strip() {
     std::pair<std::string, bool> wanted;
     if (state_.stage != Stage::showing)
         wanted = {std::string(word(Word::reconnecting, settings_.language)), true};
+    else if (!message_.empty())
+        wanted = {message_, true};
     else if (status_shown_)
         wanted = {status_text(), false};
     if (wanted == strip_)

@@ -5,6 +5,7 @@
 #include "viewer/input_bell.h"
 #include "viewer/login_view.h"
 #include "viewer/opening.h"
+#include "viewer/outside.h"
 #include "viewer/viewer.h"
 
 #include <atomic>
@@ -46,6 +47,7 @@ class App {
     void look_at_opening();
     [[nodiscard]] bool busy() const;
     void look_at_state();
+    void show_message(const std::string& text);
     void paint();
     void paint_page();
     void paint_desktop();
@@ -67,6 +69,11 @@ class App {
     std::unique_ptr<Link> link_;
     std::optional<Input> input_;
     LoginForm form_;
+    MessageFile message_file_;
+    PhaseReport report_;
+    std::string message_; ///< until a key is pressed
+    bool login_is_told_ = false;
+    bool first_frame_is_due_ = false;
     rfb::Credentials who_;
     LinkState state_;
     std::optional<Opening> opening_; ///< where the controller is known

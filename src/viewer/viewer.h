@@ -22,9 +22,11 @@ struct ViewerSettings {
     int height = 0;
     Scale scale = Scale::fit;
     Draw draw = Draw::automatic;
-    bool status = false; ///< the status line from the beginning
-    bool once = false;   ///< ends with the connection, or with the first refusal
-    std::string font;    ///< a file; "": fontconfig finds one
+    bool status = false;      ///< the status line from the beginning
+    bool once = false;        ///< ends with the connection, or with the first refusal
+    std::string font;         ///< a file; "": fontconfig finds one
+    std::string message_file; ///< a line for the person comes in it; "": nobody writes to them
+    std::string report; ///< a file or FIFO that is told when what was first seen; "": nobody is
 };
 
 /// Shows a screen until the person or SIGTERM ends it. On the main thread; once in a process.

@@ -62,7 +62,8 @@ void choose_viewer(netboot::BuildSettings& settings) {
         settings.viewer = std::filesystem::absolute(settings.viewer).string();
     if (settings.program.empty() &&
         std::filesystem::path(settings.viewer).filename() == "baton-view")
-        settings.program = "baton-view --ca $BATON_AUTHORITY --gateway $BATON_SERVER $BATON_LOGIN";
+        settings.program = "baton-view --ca $BATON_AUTHORITY --gateway $BATON_SERVER $BATON_LOGIN "
+                           "--message-file /run/baton/message --report /run/baton/phases";
 }
 
 void build_client(NetbootOptions& options) {
