@@ -3,6 +3,9 @@
 #include "process/exec.h"
 #include "process/run.h"
 
+#include <boost/json.hpp>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -154,12 +157,17 @@ bool says(const std::string& text, std::initializer_list<std::string_view> parts
 std::vector<std::string> show_words(const ShowOrder& order, int monitor) {
     std::vector<std::string> words{"qemu-storage-daemon"};
     words.insert(words.end(), order.words.begin(), order.words.end());
-    const std::string writable = order.writable ? "on" : "off";
-    words.insert(words.end(), {"--export",
-                               "type=fuse,id=shown,node-name=shown,mountpoint=" + order.place +
-                                   ",writable=" + writable + ",growable=off,allow-other=off",
-                               "--chardev", "socket,id=monitor,fd=" + std::to_string(monitor),
-                               "--monitor", "chardev=monitor"});
+    // as JSON: a comma in the place's name is no end of it
+    const boost::json::object shown{{"type", "fuse"},
+                                    {"id", "shown"},
+                                    {"node-name", "shown"},
+                                    {"mountpoint", order.place},
+                                    {"writable", order.writable},
+                                    {"growable", false},
+                                    {"allow-other", "off"}};
+    words.insert(words.end(), {"--export", boost::json::serialize(shown), "--chardev",
+                               "socket,id=monitor,fd=" + std::to_string(monitor), "--monitor",
+                               "chardev=monitor"});
     return words;
 }
 
