@@ -42,6 +42,9 @@ def peers(bare):
     if bare and shutil.which("systemd-nspawn"):
         found["systemd-nspawn"] = ["systemd-nspawn", "-q", "--register=no", "--keep-unit", "--private-network",
                                    "--volatile=overlay", "-U", "-D", bare]
+    if bare and shutil.which("podman"):
+        found["podman"] = ["podman", "run", "--rm", "--network", "none", "--cgroups", "disabled", "--log-driver", "none",
+                           "--rootfs", f"{bare}:O"]
     return found
 
 
@@ -83,7 +86,7 @@ def measure(build, folder, memory):
                how="the whole run of `true`, with the unmounting and the lease given back")
         if place:
             for name in others.keys() - {"bwrap"}:
-                rounds = 10 if name == "systemd-nspawn" else ROUNDS
+                rounds = 10 if name in ("systemd-nspawn", "podman") else ROUNDS
                 try:
                     ours, peer = interleaved(rounds, lambda: whole([*play, "true"]), lambda n=name: whole([*others[n], "true"]))
                 except subprocess.CalledProcessError as error:

@@ -48,6 +48,21 @@ struct DeskSnapshot {
     bool shared = false; ///< just taken, and takes no space until the desk changes
 };
 
+/// Where a desk is, by its header at the desk server.
+struct DeskWhereabouts {
+    FencingNumber fence; ///< the largest given out
+    std::uint64_t generation = 0;
+    std::string journey; ///< the id of the check-out; empty: none
+
+    struct Away {
+        std::string to;
+        WallTime since{};
+        std::uint64_t generation = 0; ///< of the desk when it left
+    };
+
+    std::optional<Away> away; ///< it was taken away, and what stayed is not opened
+};
+
 /// Managed desks, as `baton desk` needs them: the desk server behind blocking calls. Called from
 /// `Services::background` only, never two calls for the same desk at once.
 class DeskAdmin {
@@ -65,6 +80,17 @@ class DeskAdmin {
     virtual Result<std::vector<DeskSnapshot>> snapshots(const DeskName& name) = 0;
     virtual Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot) = 0;
     virtual Result<void> restore(const DeskName& name, const std::string& snapshot) = 0;
+    virtual Result<DeskWhereabouts> whereabouts(const DeskName& name) = 0;
+    /// The mark that a copy of that generation with the id `journey` is the desk now, at `to`.
+    /// Errc::conflict: the desk has changed since; Errc::refused: it is away. Repeated: nothing.
+    virtual Result<DeskWhereabouts> check_out(const DeskName& name, const std::string& journey,
+                                              std::uint64_t generation, const std::string& to) = 0;
+    /// As import_piece, of the copy that comes back into the desk's place. Errc::conflict: it is
+    /// not the one that left, or the desk has changed since; nothing is merged.
+    virtual Result<std::optional<DeskWhereabouts>> check_in_piece(const DeskName& name,
+                                                                  const DeskPiece& piece) = 0;
+    /// The copy is lost: the desk is used again as it was when it left.
+    virtual Result<DeskWhereabouts> call_off(const DeskName& name) = 0;
     /// Answers with the image as a file, or with an error. Called on any thread.
     virtual void export_image(const DeskName& name, net::Respond respond) = 0;
     /// Keeps one part; the last one makes the desk, and what it is comes back.

@@ -28,4 +28,17 @@ Result<void> DeskCalls::is_free(const store::DeskRow& row) {
     return {};
 }
 
+Result<DeskPiece> piece_of(const CallPtr& call, std::int64_t most) {
+    const auto size = static_cast<std::int64_t>(call->request.body.size());
+    const auto offset = query_number(call->request.query, "offset", 0, 0, most);
+    const auto total = query_number(call->request.query, "total", size, 1, most);
+    if (!offset || !total)
+        return tl::unexpected(!offset ? offset.error() : total.error());
+    if (size == 0 || *offset + size > *total)
+        return fail(Errc::invalid_argument,
+                    fmt::format("the part of {} bytes at {} is not within {} bytes", size, *offset,
+                                *total));
+    return DeskPiece{*offset, *total, std::move(call->request.body)};
+}
+
 } // namespace baton::api

@@ -32,6 +32,11 @@ class DeskCalls {
     Context& context_;
 };
 
+/// A part of a packed desk out of the query (`offset`, `total`) and the body, which it takes.
+/// Errc::invalid_argument: it lies outside.
+Result<DeskPiece> piece_of(const CallPtr& call, std::int64_t most);
+
 void add_snapshot_routes(Context& context, Handlers& handlers);
+void add_checkout_routes(Context& context, Handlers& handlers);
 
 } // namespace baton::api

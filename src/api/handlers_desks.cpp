@@ -240,16 +240,6 @@ void DeskRoutes::import_image(const CallPtr& call) {
     if (auto fine = only_query(call->request.query, {"owner", "offset", "total"}); !fine)
         return call->answer(fine.error());
     constexpr std::int64_t most = std::int64_t{1} << 43;
-    const auto size = static_cast<std::int64_t>(call->request.body.size());
-    const auto offset = query_number(call->request.query, "offset", 0, 0, most);
-    const auto total = query_number(call->request.query, "total", size, 1, most);
-    if (!offset || !total)
-        return call->answer(!offset ? offset.error() : total.error());
-    if (size == 0 || *offset + size > *total)
-        return call->answer(Error{
-            Errc::invalid_argument,
-            fmt::format("the part of {} bytes at {} is not within {} bytes", size, *offset, *total),
-            "", 0});
     const DeskName name(call->parameters[0]);
     std::optional<std::string> owner;
     if (const auto given = call->request.query.find("owner"); given != call->request.query.end())
@@ -258,8 +248,10 @@ void DeskRoutes::import_image(const CallPtr& call) {
     if (!person)
         return call->answer(person.error());
     DeskAdmin& desks = context_.services.desks;
-    auto piece =
-        std::make_shared<DeskPiece>(DeskPiece{*offset, *total, std::move(call->request.body)});
+    auto part = piece_of(call, most);
+    if (!part)
+        return call->answer(part.error());
+    auto piece = std::make_shared<DeskPiece>(std::move(*part));
     work_on<std::optional<DeskFacts>>(
         name, [&desks, name, person, piece] { return desks.import_piece(name, *person, *piece); },
         [this, call, name, person, piece](const Result<std::optional<DeskFacts>>& result) {
@@ -279,6 +271,7 @@ void DeskRoutes::import_image(const CallPtr& call) {
 
 void add_desk_routes(Context& context, Handlers& handlers) {
     add_snapshot_routes(context, handlers);
+    add_checkout_routes(context, handlers);
     auto routes = std::make_shared<DeskRoutes>(context);
     handlers[RouteId::desks_list] = [routes](const CallPtr& call) { routes->list(call); };
     handlers[RouteId::desks_create] = [routes](const CallPtr& call) { routes->create(call); };

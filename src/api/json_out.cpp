@@ -100,7 +100,12 @@ json::object to_json(const store::DeskRow& row) {
             {"state", to_string(row.state)},
             {"fence", row.fence.value},
             {"holder", text_or_null(row.holder.value)},
-            {"created", to_json(row.created)}};
+            {"created", to_json(row.created)},
+            {"away", row.state == store::DeskState::checked_out
+                         ? json::value(json::object{{"to", text_or_null(row.away_to)},
+                                                    {"by", text_or_null(row.away_by.value)},
+                                                    {"since", to_json(row.away_since)}})
+                         : json::value(nullptr)}};
 }
 
 json::object to_json(const store::EventRow& row) {

@@ -17,8 +17,8 @@ constexpr int killed = 128;
 /// The most lines of e2fsck's that a report carries.
 constexpr std::size_t lines_kept = 20;
 
-std::string placed(const char* image) {
-    return std::string(image) + "?offset=" + std::to_string(data_offset);
+std::string placed(std::int64_t content_offset) {
+    return image_in_sandbox + ("?offset=" + std::to_string(content_offset));
 }
 
 /// Bytes of a hostile file system reach a terminal through here alone.
@@ -52,10 +52,10 @@ void keep_findings(std::string_view output, std::vector<std::string>& findings) 
 }
 
 /// One run of e2fsck: its exit status; what it said goes into the report unless all was well.
-Result<int> run_pass(const std::string& path, int pass, const CheckOrder& order,
-                     CheckReport& report) {
+Result<int> run_pass(const Image& image, int pass, const CheckOrder& order, CheckReport& report) {
     SandboxOrder sandbox;
-    sandbox.words = check_words(pass);
+    const auto& path = image.path();
+    sandbox.words = check_words(pass, image.content_offset());
     sandbox.image = path;
     sandbox.writable = pass != 0;
     sandbox.deadline = order.deadline;
@@ -77,9 +77,9 @@ Result<int> run_pass(const std::string& path, int pass, const CheckOrder& order,
 
 /// Looks, without writing. `unsettled`: the journal has not been replayed, so that e2fsck's
 /// complaints may be about what the journal holds.
-Result<Verdict> look(const std::string& path, const CheckOrder& order, bool readable,
+Result<Verdict> look(const Image& image, const CheckOrder& order, bool readable,
                      CheckReport& report) {
-    const auto status = run_pass(path, 0, order, report);
+    const auto status = run_pass(image, 0, order, report);
     if (!status)
         return tl::unexpected(status.error());
     if (!readable || (report.superblock.has_errors && *status != 0))
@@ -90,7 +90,7 @@ Result<Verdict> look(const std::string& path, const CheckOrder& order, bool read
         return Verdict::clean;
     if ((*status & ~(mended | left_damaged)) != 0)
         return fail(Errc::io,
-                    "e2fsck could not check the desk image " + path + ": " +
+                    "e2fsck could not check the desk image " + image.path() + ": " +
                         (report.findings.empty() ? "it gave no reason" : report.findings.back()));
     return Verdict::damaged;
 }
@@ -102,19 +102,19 @@ bool wants_copies(const CheckReport& report) {
     });
 }
 
-Result<Verdict> mend(const std::string& path, const CheckOrder& order, bool readable,
+Result<Verdict> mend(const Image& image, const CheckOrder& order, bool readable,
                      CheckReport& report) {
     // e2fsck makes matters worse when it mends by group descriptors that are rubbish: look first
-    auto status = run_pass(path, 0, order, report);
+    auto status = run_pass(image, 0, order, report);
     const bool copies = !readable || wants_copies(report);
     if (status)
-        status = run_pass(path, copies ? 3 : 1, order, report);
+        status = run_pass(image, copies ? 3 : 1, order, report);
     if (status && *status >= left_damaged)
-        status = run_pass(path, 2, order, report);
+        status = run_pass(image, 2, order, report);
     if (!status)
         return tl::unexpected(status.error());
     const bool changed = *status != 0;
-    status = run_pass(path, 0, order, report);
+    status = run_pass(image, 0, order, report);
     if (!status)
         return tl::unexpected(status.error());
     if (*status != 0)
@@ -172,13 +172,13 @@ std::string_view to_string(Verdict verdict) {
     return "damaged";
 }
 
-std::vector<std::string> check_words(int pass) {
+std::vector<std::string> check_words(int pass, std::int64_t content_offset) {
     constexpr std::array how{"-n", "-p", "-y", "-y"};
     std::vector<std::string> words{"e2fsck", "-f", how.at(static_cast<std::size_t>(pass))};
     // e2fsck looks for copies of the superblock without the offset: it must be told where one is
     if (pass == 3)
         words.insert(words.end(), {"-b", "32768", "-B", "4096"});
-    words.push_back(placed(image_in_sandbox));
+    words.push_back(placed(content_offset));
     return words;
 }
 
@@ -191,7 +191,6 @@ Result<CheckReport> check(const std::string& path, const CheckOrder& order) {
 }
 
 Result<CheckReport> check(Image& image, const CheckOrder& order) {
-    const auto& path = image.path();
     CheckReport report;
     report.findings = image.warnings();
     auto superblock = image.superblock();
@@ -199,8 +198,8 @@ Result<CheckReport> check(Image& image, const CheckOrder& order) {
         report.superblock = *superblock;
     else
         report.findings.push_back(superblock.error().what);
-    auto verdict = order.repair ? mend(path, order, superblock.has_value(), report)
-                                : look(path, order, superblock.has_value(), report);
+    auto verdict = order.repair ? mend(image, order, superblock.has_value(), report)
+                                : look(image, order, superblock.has_value(), report);
     if (!verdict)
         return tl::unexpected(verdict.error());
     report.verdict = *verdict;
@@ -240,17 +239,22 @@ std::vector<ListedFile> parse_listing(std::string_view text) {
 }
 
 Result<std::vector<ListedFile>> list_files(const std::string& path, const std::string& folder) {
+    auto image = Image::open(path, Access::read);
+    if (!image)
+        return tl::unexpected(image.error());
+    return list_files(*image, folder);
+}
+
+Result<std::vector<ListedFile>> list_files(const Image& image, const std::string& folder) {
+    const auto& path = image.path();
     const bool speakable = std::none_of(folder.begin(), folder.end(), [](char c) {
         return c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ';
     });
     if (!speakable || !folder.starts_with('/'))
         return fail(Errc::invalid_argument, "'" + printable(folder) + "' is no folder of a desk",
                     "write it from the top, for example /fwd/home");
-    auto image = Image::open(path, Access::read);
-    if (!image)
-        return tl::unexpected(image.error());
     SandboxOrder sandbox;
-    sandbox.words = {"debugfs", "-R", "ls -p \"" + folder + "\"", placed(image_in_sandbox)};
+    sandbox.words = {"debugfs", "-R", "ls -p \"" + folder + "\"", placed(image.content_offset())};
     sandbox.image = path;
     sandbox.deadline = std::chrono::seconds(30);
     auto finished = run_in_sandbox(sandbox);

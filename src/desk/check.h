@@ -43,7 +43,7 @@ Result<CheckReport> check(Image& image, const CheckOrder& order);
 
 /// e2fsck's command in the sandbox. Pass 0: only look; 1: what is safe; 2: whatever it takes;
 /// 3: the same, from the first copy of the superblock.
-std::vector<std::string> check_words(int pass);
+std::vector<std::string> check_words(int pass, std::int64_t content_offset = data_offset);
 
 struct ListedFile {
     std::string name;
@@ -58,6 +58,9 @@ struct ListedFile {
 /// A folder of the desk by debugfs in the sandbox: "/fwd/home/kim". Control characters in names
 /// become '?'. Errc::not_found, Errc::busy.
 Result<std::vector<ListedFile>> list_files(const std::string& path, const std::string& folder);
+
+/// The same of an image that is held already.
+Result<std::vector<ListedFile>> list_files(const Image& image, const std::string& folder);
 
 /// The lines of debugfs's `ls -p`. Pure.
 std::vector<ListedFile> parse_listing(std::string_view text);

@@ -44,6 +44,13 @@ Result<void> not_away(const Image& image) {
                 "bring it back first: baton desk checkin; if that copy is lost: checkin --lost");
 }
 
+Result<void> not_damaged(const Image& image) {
+    if (image.header().state != State::damaged)
+        return {};
+    return fail(Errc::corrupt, "the desk " + image.path() + " was found damaged",
+                "mend it first: baton desk check --repair " + image.path());
+}
+
 /// A new header for a file whose content is another's.
 Header settled(const Header& header, const Header& content) {
     Header result = content;
@@ -223,9 +230,7 @@ Result<Copied> check_out(const std::string& image, const std::string& to,
         if (!desk)
             return tl::unexpected(desk.error());
         BATON_TRY(not_away(*desk));
-        if (desk->header().state == State::damaged)
-            return fail(Errc::corrupt, "the desk " + image + " was found damaged",
-                        "mend it first: baton desk check --repair " + image);
+        BATON_TRY(not_damaged(*desk));
         generation = desk->header().generation;
     }
     auto copied = copy_image(image, to);
@@ -263,6 +268,7 @@ Result<Header> mark_checked_out(const std::string& image, const std::string& jou
     if (header.checked_out && header.journey == journey)
         return header;
     BATON_TRY(not_away(*desk));
+    BATON_TRY(not_damaged(*desk));
     if (header.generation != generation)
         return fail(Errc::conflict,
                     "the desk " + image + " was opened while it was being checked out",
@@ -296,6 +302,10 @@ Result<void> may_come_back(const Header& copy, const Header& home) {
                       std::to_string(home.checked_out->generation) + ")");
     if (copy.generation < home.checked_out->generation)
         return refuse("it is older than what it was copied from");
+    // one more with each opening: nobody opens a desk a thousand times a second for a lifetime
+    constexpr std::uint64_t most_openings = std::uint64_t{1} << 41;
+    if (copy.generation - home.checked_out->generation > most_openings)
+        return refuse("its header counts more openings than there can have been");
     return {};
 }
 
@@ -320,10 +330,19 @@ Result<Header> check_in(const std::string& copy, const std::string& image,
     auto header = settled(home->header(), came->header());
     BATON_TRY(put_in_place(*came, image, header));
     // the desk is home; that this one stays behind is for who opens it by mistake
-    auto behind = came->header();
-    behind.checked_out = CheckOut{place, wall_now(), behind.generation};
-    BATON_TRY(came->change(behind));
+    BATON_TRY(leave_behind(*came, place));
     return header;
+}
+
+Result<Image> hold_copy(const std::string& copy) {
+    return open_idle(copy, Access::write);
+}
+
+Result<void> leave_behind(Image& copy, const std::string& place) {
+    BATON_TRY(check_name("check-out place", place));
+    auto header = copy.header();
+    header.checked_out = CheckOut{place, wall_now(), header.generation};
+    return copy.change(header);
 }
 
 Result<Header> call_off(const std::string& image) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "desk/header.h"
+#include "desk/image.h"
 #include "desk/pack.h"
 #include "model/error.h"
 
@@ -50,7 +51,8 @@ Result<Header> restore_snapshot(const std::string& image, const std::string& nam
 Result<Copied> check_out(const std::string& image, const std::string& to, const std::string& place);
 
 /// The mark alone: for a copy that was made otherwise, has the check-out id `journey`, and is of
-/// that generation. Errc::conflict: the desk has changed since. Repeated: nothing happens.
+/// that generation. Errc::conflict: the desk has changed since; Errc::corrupt: it is marked as
+/// damaged. Repeated: nothing happens.
 Result<Header> mark_checked_out(const std::string& image, const std::string& journey,
                                 std::uint64_t generation, const std::string& place);
 
@@ -66,6 +68,12 @@ Result<void> may_come_back(const Header& copy, const Header& home);
 /// that stays behind (`place`). Errc::conflict (may_come_back), Errc::corrupt.
 Result<Header> check_in(const std::string& copy, const std::string& image,
                         const std::string& place);
+
+/// The travelling copy, held so that nobody opens it while it comes back to a desk server.
+Result<Image> hold_copy(const std::string& copy);
+
+/// Marks the held copy as the one that stays behind, now that the desk is at `place`.
+Result<void> leave_behind(Image& copy, const std::string& place);
 
 /// The travelling copy is lost: the desk is used again as it was. A copy that turns up later is not
 /// taken in any more. Errc::conflict: it is not checked out.

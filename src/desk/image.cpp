@@ -1,5 +1,7 @@
 #include "desk/image.h"
 
+#include "desk/encrypt.h"
+
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -215,10 +217,33 @@ Result<Image> Image::open(const std::string& path, Access access) {
     if (access != Access::look)
         BATON_TRY(still_named(status, path));
     auto parsed = read_header(image.fd(), path);
+    if (!parsed && looks_encrypted(path))
+        return fail(Errc::unsupported, "the desk image " + path + " is encrypted",
+                    "open it with baton-play, which asks for its passphrase, or make an image of "
+                    "it that is not: baton desk export --decrypt");
     if (!parsed)
         return tl::unexpected(parsed.error());
     image.parsed_ = std::move(*parsed);
     BATON_TRY(check_length(image.fd(), image.header(), path));
+    return image;
+}
+
+Result<Image> Image::without_header(const std::string& path, Access access) {
+    Image image;
+    image.path_ = path;
+    image.content_offset_ = 0;
+    const int flags = access == Access::write ? O_RDWR : O_RDONLY;
+    image.file_ = process::Descriptor(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK));
+    struct stat status{};
+    if (!image.file_.open() || ::fstat(image.fd(), &status) != 0)
+        return fail_errno(errno, "cannot open the desk " + path);
+    BATON_TRY(lock_image(image.fd(), access, path));
+    auto& header = image.parsed_.header;
+    header.size_bytes = status.st_size;
+    const auto superblock = image.superblock();
+    if (!superblock)
+        return tl::unexpected(superblock.error());
+    header.id = desk_id_from(superblock->uuid);
     return image;
 }
 
@@ -231,15 +256,20 @@ Result<process::Descriptor> Image::another() const {
     return file;
 }
 
-Result<Image> Image::wait_for_others(process::Descriptor file, const std::string& path,
-                                     Access access, std::chrono::milliseconds deadline) {
+Result<void> Image::wait_until_free(const process::Descriptor& file, const std::string& path,
+                                    std::chrono::milliseconds deadline) {
     // everybody who has the image open, however, holds a shared lock on this byte
     auto lock = byte_lock(F_WRLCK, used_base);
     const WaitLimit limit(deadline);
-    if (::fcntl(file.get(), F_OFD_SETLKW, &lock) != 0)
-        return fail(errno == EINTR ? Errc::timeout : Errc::io,
-                    "the desk image " + path + " is still in use", "see who has it open: lsof",
-                    errno);
+    if (::fcntl(file.get(), F_OFD_SETLKW, &lock) == 0)
+        return {};
+    return fail(errno == EINTR ? Errc::timeout : Errc::io,
+                "the desk image " + path + " is still in use", "see who has it open: lsof", errno);
+}
+
+Result<Image> Image::wait_for_others(process::Descriptor file, const std::string& path,
+                                     Access access, std::chrono::milliseconds deadline) {
+    BATON_TRY(wait_until_free(file, path, deadline));
     Image image;
     image.path_ = path;
     image.file_ = std::move(file);
@@ -259,6 +289,10 @@ Result<std::int64_t> Image::allocated_bytes() const {
 }
 
 Result<void> Image::change(const Header& header) {
+    if (content_offset_ == 0) {
+        parsed_.header = header;
+        return {};
+    }
     auto writes = plan_change(parsed_, header);
     if (!writes)
         return tl::unexpected(writes.error().in("the desk image " + path_));
@@ -270,7 +304,7 @@ Result<void> Image::change(const Header& header) {
 
 Result<Superblock> Image::superblock() const {
     std::array<std::uint8_t, superblock_span> bytes{};
-    auto length = read_at(fd(), bytes, data_offset, path_);
+    auto length = read_at(fd(), bytes, content_offset_, path_);
     if (!length)
         return tl::unexpected(length.error());
     auto read = read_superblock(std::span(bytes).first(*length), header().size_bytes);

@@ -29,7 +29,15 @@ class Image {
     /// Errc::unsupported: a newer format, or a file system without such locks.
     static Result<Image> open(const std::string& path, Access access);
 
+    /// A desk's file system without its header, as a desk server exports it (docs/desk-server.md):
+    /// id and size are the file system's own, the owner is nobody yet. The header belongs to the
+    /// server; change() keeps it in memory alone. Errc::corrupt: no ext4.
+    static Result<Image> without_header(const std::string& path, Access access);
+
     [[nodiscard]] const std::string& path() const { return path_; }
+
+    /// Where in the file its file system begins.
+    [[nodiscard]] std::int64_t content_offset() const { return content_offset_; }
 
     [[nodiscard]] int fd() const { return file_.get(); }
 
@@ -52,6 +60,10 @@ class Image {
     /// Another description of the same open file, without a lock: for wait_for_others().
     [[nodiscard]] Result<process::Descriptor> another() const;
 
+    /// Waits until nobody holds a lock on the open file any more. Errc::timeout. As the next.
+    static Result<void> wait_until_free(const process::Descriptor& file, const std::string& path,
+                                        std::chrono::milliseconds deadline);
+
     /// Takes over a description made by another() as soon as nobody holds a lock that `access`
     /// excludes any more, and reads the header again. Errc::timeout. Uses SIGALRM meanwhile: for
     /// programs of one thread.
@@ -62,6 +74,7 @@ class Image {
     Image() = default;
     process::Descriptor file_;
     std::string path_;
+    std::int64_t content_offset_ = data_offset;
     ParsedHeader parsed_;
 };
 

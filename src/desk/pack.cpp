@@ -225,10 +225,14 @@ Result<Copied> pack(const std::string& image, const std::string& to) {
     auto from = Image::open(image, Access::read);
     if (!from)
         return tl::unexpected(from.error());
+    return pack(*from, to);
+}
+
+Result<Copied> pack(const Image& from, const std::string& to) {
     auto file = NewFile::create(to, 0);
     if (!file)
         return tl::unexpected(file.error());
-    Copied copied{travelling(from->header()), 0, {}};
+    Copied copied{travelling(from.header()), 0, {}};
     auto slot = encode_slot(copied.header, 1);
     if (!slot)
         return tl::unexpected(slot.error());
@@ -240,7 +244,7 @@ Result<Copied> pack(const std::string& image, const std::string& to) {
     BATON_TRY(writer.put(record));
     ContentHash hash(copied.header.size_bytes);
     const auto packed =
-        each_piece(from->fd(), copied.header.size_bytes, image,
+        each_piece(from.fd(), copied.header.size_bytes, from.path(),
                    [&](std::int64_t offset, std::span<const std::uint8_t> piece) -> Result<void> {
                        hash.add(offset, piece);
                        copied.copied_bytes += static_cast<std::int64_t>(piece.size());
@@ -261,6 +265,14 @@ Result<Copied> pack(const std::string& image, const std::string& to) {
     copied.content_sha256 = hex(digest);
     BATON_TRY(file->commit());
     return copied;
+}
+
+Result<Header> packed_header(const std::string& packed) {
+    const process::Descriptor from(::open(packed.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!from.open())
+        return fail_errno(errno, "cannot open the packed desk " + packed);
+    Reader reader(from.get(), packed);
+    return read_packed_header(reader);
 }
 
 Result<Copied> unpack(const std::string& packed, const std::string& to) {

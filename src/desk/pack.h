@@ -1,6 +1,7 @@
 #pragma once
 
 #include "desk/header.h"
+#include "desk/image.h"
 #include "model/error.h"
 
 #include <cstdint>
@@ -27,6 +28,11 @@ Result<Copied> copy_image(const std::string& image, const std::string& to);
 
 /// A new packed file.
 Result<Copied> pack(const std::string& image, const std::string& to);
+/// The same of an image that is held already.
+Result<Copied> pack(const Image& image, const std::string& to);
+
+/// What a packed file says of itself, before it is unpacked: bounded, whatever follows.
+Result<Header> packed_header(const std::string& packed);
 
 /// A new image file from a packed one. Errc::corrupt: cut short, changed, or not a packed desk; the
 /// message names it.

@@ -2,6 +2,8 @@
 
 #include "desk/header.h"
 
+#include <algorithm>
+
 namespace baton::desk {
 
 namespace {
@@ -17,6 +19,7 @@ constexpr std::size_t magic_at = 0x38;
 constexpr std::size_t state = 0x3a;
 constexpr std::size_t incompatible = 0x60;
 constexpr std::size_t read_only_compatible = 0x64;
+constexpr std::size_t uuid = 0x68;
 constexpr std::size_t blocks_high = 0x150;
 constexpr std::size_t free_high = 0x158;
 constexpr std::size_t checksum = 0x3fc;
@@ -66,6 +69,8 @@ Result<Superblock> read_superblock(std::span<const std::uint8_t> bytes, std::int
     result.needs_recovery = (little(block, incompatible, 4) & feature_recover) != 0;
     result.clean = (little(block, state, 2) & state_clean) != 0;
     result.has_errors = (little(block, state, 2) & state_errors) != 0;
+    const auto id = block.subspan(uuid, result.uuid.size());
+    std::copy(id.begin(), id.end(), result.uuid.begin());
     return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include "model/error.h"
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -18,6 +19,7 @@ struct Superblock {
     bool clean = false;          ///< was let go of in order
     bool needs_recovery = false; ///< its journal is to be replayed at the next mount
     bool has_errors = false;     ///< a kernel or e2fsck met an error and marked it
+    std::array<std::uint8_t, 16> uuid{};
 };
 
 /// Reads an ext4 superblock out of the first superblock_span bytes of the file system. Pure.

@@ -57,7 +57,7 @@ Result<std::string> find_reader() {
 
 Result<Tree> read_tree(const Image& image, const std::string& reader) {
     SandboxOrder order;
-    order.words = {program_in_sandbox, image_in_sandbox, std::to_string(data_offset)};
+    order.words = {program_in_sandbox, image_in_sandbox, std::to_string(image.content_offset())};
     order.image = image.path();
     order.program = reader;
     order.output_limit = most_output;

@@ -194,9 +194,35 @@ Result<void> Client::download(const DeskName& name, const std::string& path,
     return fetched;
 }
 
+Result<DeskView> Client::check_out(const DeskName& name, const std::string& journey,
+                                   std::uint64_t generation, const std::string& place) {
+    auto target = desk_target("desks", name, "/checkout");
+    if (!target)
+        return tl::unexpected(target.error());
+    return ask("PUT", *target, {{"journey", journey}, {"generation", generation}, {"to", place}})
+        .and_then(desk_view_from);
+}
+
+Result<DeskView> Client::call_off(const DeskName& name) {
+    auto target = desk_target("desks", name, "/checkout");
+    if (!target)
+        return tl::unexpected(target.error());
+    return ask("DELETE", *target).and_then(desk_view_from);
+}
+
 Result<DeskView> Client::upload(const DeskName& name, const std::string& path,
                                 const Progress& progress) {
-    auto target = desk_target("desks", name, "/content");
+    return send_content(name, path, "/content", progress);
+}
+
+Result<DeskView> Client::bring_back(const DeskName& name, const std::string& path,
+                                    const Progress& progress) {
+    return send_content(name, path, "/checkin", progress);
+}
+
+Result<DeskView> Client::send_content(const DeskName& name, const std::string& path,
+                                      const std::string& rest, const Progress& progress) {
+    auto target = desk_target("desks", name, rest);
     if (!target)
         return tl::unexpected(target.error());
     const process::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -35,6 +35,10 @@ class Client {
     Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot);
     Result<DeskView> restore(const DeskName& name, const std::string& snapshot);
 
+    Result<DeskView> check_out(const DeskName& name, const std::string& journey,
+                               std::uint64_t generation, const std::string& place);
+    Result<DeskView> call_off(const DeskName& name);
+
     /// Idempotent: after Errc::timeout or Errc::unavailable ask again with the same numbers.
     Result<DeskExport> lease(const DeskName& name, FencingNumber fence, const HostId& holder);
     Result<void> close(const DeskName& name, FencingNumber fence);
@@ -46,7 +50,15 @@ class Client {
     Result<DeskView> upload(const DeskName& name, const std::string& path,
                             const Progress& progress = {});
 
+    /// A packed copy that was away, back in the place of the desk.
+    Result<DeskView> bring_back(const DeskName& name, const std::string& path,
+                                const Progress& progress = {});
+
   private:
+    /// upload() and bring_back(): the file in pieces, and then `rest` of the desk's address.
+    Result<DeskView> send_content(const DeskName& name, const std::string& path,
+                                  const std::string& rest, const Progress& progress);
+
     explicit Client(std::unique_ptr<net::Client> http) : http_(std::move(http)) {}
 
     Result<boost::json::object> ask(const std::string& method, const std::string& target,

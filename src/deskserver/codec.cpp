@@ -97,6 +97,7 @@ desk::Header header_from(net::Fields& fields) {
     header.created = time_field(fields, "created");
     if (fields.has("lease"))
         header.lease = lease_from(fields.object("lease"));
+    header.journey = fields.text_or("journey", {});
     if (fields.has("checked_out")) {
         net::Fields out(fields.object("checked_out"), "a check-out");
         header.checked_out =
@@ -171,7 +172,8 @@ json::object to_json(const desk::Header& header) {
             {"largest_fence", header.largest_fence.value},
             {"created", to_json(header.created)},
             {"lease", lease_json(header.lease)},
-            {"checked_out", checked_out_json(header.checked_out)}};
+            {"checked_out", checked_out_json(header.checked_out)},
+            {"journey", header.journey.empty() ? json::value() : json::value(header.journey)}};
 }
 
 json::object to_json(const DeskView& view) {

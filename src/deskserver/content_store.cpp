@@ -26,6 +26,18 @@ bool valid_id(std::string_view id) {
            });
 }
 
+/// A file that is gone with this.
+struct Remover {
+    std::string path;
+
+    explicit Remover(std::string where) : path(std::move(where)) {}
+
+    Remover(const Remover&) = delete;
+    Remover& operator=(const Remover&) = delete;
+
+    ~Remover() { ::unlink(path.c_str()); }
+};
+
 std::int64_t length_of(int fd) {
     struct stat status{};
     return ::fstat(fd, &status) == 0 ? status.st_size : 0;
@@ -104,16 +116,30 @@ Result<DeskView> ContentStore::take_in(DeskServer& server, const DeskName& name,
         return tl::unexpected(path.error());
     const auto image = *path + ".desk";
 
-    struct Remover {
-        std::string path;
-
-        ~Remover() { ::unlink(path.c_str()); }
-    };
-
-    const Remover unpacked{image};
+    const Remover unpacked(image);
     if (auto done = desk::unpack(*path, image); !done)
         return tl::unexpected(done.error());
     auto view = server.adopt_file(name, image);
+    if (view)
+        static_cast<void>(remove(id));
+    return view;
+}
+
+Result<DeskView> ContentStore::bring_back(DeskServer& server, const DeskName& name,
+                                          const std::string& id) {
+    auto path = this->path(id);
+    if (!path)
+        return tl::unexpected(path.error());
+    const auto header = desk::packed_header(*path);
+    if (!header)
+        return tl::unexpected(header.error());
+    BATON_TRY(server.may_come_back(name, *header));
+    const auto image = *path + ".desk";
+    const Remover unpacked(image);
+    const auto copied = desk::unpack(*path, image);
+    if (!copied)
+        return tl::unexpected(copied.error());
+    auto view = server.check_in(name, image, copied->content_sha256);
     if (view)
         static_cast<void>(remove(id));
     return view;

@@ -31,6 +31,9 @@ class ContentStore {
     Result<Content> append(const std::string& id, std::int64_t offset, std::string_view bytes);
     /// Unpacked, verified, checked and taken in; the content is removed.
     Result<DeskView> take_in(DeskServer& server, const DeskName& name, const std::string& id);
+    /// A copy that was away, back in the place of the desk (DeskServer::check_in); the content is
+    /// removed. What cannot come back is refused before it is unpacked.
+    Result<DeskView> bring_back(DeskServer& server, const DeskName& name, const std::string& id);
     /// Where it lies.
     Result<std::string> path(const std::string& id) const;
     Result<void> remove(const std::string& id);

@@ -141,6 +141,8 @@ net::Response Door::desks(const Call& call) {
         return reply_to(server_.show(call.desk()));
     if (call.is("DELETE", {"desks", "*"}))
         return done(server_.remove(call.desk()));
+    if (call.is("DELETE", {"desks", "*", "checkout"}))
+        return reply_to(server_.call_off(call.desk()));
     if (call.is("POST", {"desks", "*", "content"}))
         return reply_to(contents_.pack(server_, call.desk()), 201);
 
@@ -163,6 +165,20 @@ net::Response Door::desks(const Call& call) {
         if (const auto sound = fields.finish(); !sound)
             return reply(sound.error());
         return reply_to(server_.check(call.desk(), repair));
+    }
+    if (call.is("PUT", {"desks", "*", "checkout"})) {
+        const auto journey = fields.text("journey");
+        const auto generation = fields.natural("generation");
+        const auto place = fields.text("to");
+        if (const auto sound = fields.finish(); !sound)
+            return reply(sound.error());
+        return reply_to(server_.check_out(call.desk(), journey, generation, place));
+    }
+    if (call.is("PUT", {"desks", "*", "checkin"})) {
+        const auto id = fields.text("content");
+        if (const auto sound = fields.finish(); !sound)
+            return reply(sound.error());
+        return reply_to(contents_.bring_back(server_, call.desk(), id));
     }
     if (call.is("PUT", {"desks", "*", "content"})) {
         const auto id = fields.text("content");

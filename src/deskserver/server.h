@@ -103,6 +103,19 @@ class DeskServer {
     Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot);
     Result<DeskView> restore(const DeskName& name, const std::string& snapshot);
 
+    /// The mark that a desk was taken away, as desk::mark_checked_out; the copy was made otherwise.
+    Result<DeskView> check_out(const DeskName& name, const std::string& journey,
+                               std::uint64_t generation, const std::string& place);
+    /// Whether a copy with this header may take the desk's place, before its content is looked at.
+    /// Errc::conflict, as desk::may_come_back; Errc::invalid_argument: it has another size.
+    Result<void> may_come_back(const DeskName& name, const desk::Header& copy);
+    /// As desk::check_in. `copy`: an image beside the desks, of that content; it is used up. When
+    /// the desk has this very content from it already, nothing happens.
+    Result<DeskView> check_in(const DeskName& name, const std::string& copy,
+                              const std::string& content_sha256);
+    /// As desk::call_off: the copy is lost.
+    Result<DeskView> call_off(const DeskName& name);
+
     /// As handoff::DeskServer::lease. Errc::conflict: a larger number has been given out, or this
     /// one to another holder; Errc::corrupt: the image is damaged (named); Errc::refused: it is
     /// checked out; Errc::busy: something outside has the file open; Errc::timeout: the old export

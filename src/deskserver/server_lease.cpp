@@ -65,7 +65,7 @@ Result<void> DeskServer::check_lease(const DeskName& name, const desk::Header& h
     if (header.checked_out && !settings_.checked_out_read_only)
         return fail(Errc::refused,
                     "the desk '" + name.value + "' was taken away to " + header.checked_out->to,
-                    "bring it back first: baton desk import");
+                    "bring it back first: baton desk checkin " + name.value + " FILE");
     return {};
 }
 

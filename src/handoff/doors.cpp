@@ -6,6 +6,7 @@
 #include "handoff/reconciler.h"
 #include "store/names.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -132,6 +133,24 @@ void Doors::refresh(const SessionRow& before, const SessionRow& after, Done<Sess
         });
 }
 
+namespace {
+
+tl::unexpected<Error> is_away(const store::DeskRow& desk) {
+    std::string what = fmt::format("the desk '{}' was taken away to {}", desk.name.value,
+                                   desk.away_to.empty() ? "a stick" : desk.away_to);
+    if (!desk.away_by.empty())
+        what += " by " + desk.away_by.value;
+    if (desk.away_since != WallTime{})
+        what += fmt::format(" on {:%Y-%m-%d at %H:%M} UTC",
+                            fmt::gmtime(WallTime::clock::to_time_t(desk.away_since)));
+    return fail(Errc::busy, what,
+                fmt::format("bring it back: baton desk checkin {} FILE; if that copy is lost, an "
+                            "operator says: baton desk checkin {} --lost",
+                            desk.name.value, desk.name.value));
+}
+
+} // namespace
+
 Result<std::optional<store::DeskRow>> Doors::desk_for(const OpenRequest& request) {
     std::optional<store::DeskRow> desk;
     if (request.without_desk)
@@ -161,8 +180,7 @@ Result<std::optional<store::DeskRow>> Doors::desk_for(const OpenRequest& request
         return fail(Errc::corrupt, fmt::format("the desk '{}' is damaged", desk->name.value),
                     "look at it with: baton desk check " + desk->name.value);
     if (desk->state == store::DeskState::checked_out)
-        return fail(Errc::busy, fmt::format("the desk '{}' is checked out", desk->name.value),
-                    "check it in first");
+        return is_away(*desk);
     if (!desk->holder.empty() && core_.state.session(desk->holder) != nullptr)
         return fail(Errc::busy,
                     fmt::format("the desk '{}' is in use by session {}", desk->name.value,

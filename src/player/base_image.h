@@ -2,21 +2,19 @@
 
 #include "model/error.h"
 #include "osimage/library.h"
+#include "player/shown_disk.h"
 #include "process/child.h"
-#include "process/run.h"
 
 #include <chrono>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
 /// A published OS image as the base of a desk instead of the PC's system (`--base`).
 namespace baton::player {
 
-/// The command line: the image's disk, open for reading as descriptor `disk`, shown as the raw file
-/// `place` by FUSE; the monitor, a connected socket as descriptor `monitor`, greets when all is
-/// ready. Nothing is written: the image is read-only for it, and so is the export.
-process::Command export_command(int disk, int monitor, const std::string& place);
+/// How an image is shown, its disk open for reading as `disk`. Nothing is written: the image is
+/// read-only for the storage daemon, and so is what it shows. Pure.
+ShowOrder base_order(int disk, const std::string& id);
 
 /// An image's file system, read-only: verified by its hashes since the PC was started, shown as a
 /// file by a qemu-storage-daemon in a mount namespace of its own, and mounted from there by a loop
@@ -31,8 +29,7 @@ class BaseImage {
                                   std::chrono::milliseconds deadline);
     /// The id that open() would take.
     static Result<std::string> find(const std::string& name, const std::string& library);
-    ~BaseImage();
-    BaseImage(BaseImage&& other) noexcept;
+    BaseImage(BaseImage&&) = default;
     BaseImage& operator=(BaseImage&&) = delete;
 
     [[nodiscard]] const std::string& id() const { return id_; }
@@ -48,8 +45,8 @@ class BaseImage {
 
     std::string id_;
     std::optional<osimage::Hold> hold_;
+    std::optional<ShownDisk> shown_; ///< ends after what looks into it
     process::Descriptor mount_;
-    pid_t pid_ = -1; ///< the storage daemon
 };
 
 } // namespace baton::player

@@ -43,6 +43,24 @@ Result<void> look_over(desk::Image& image, const HoldOrder& order) {
                     "; mend it with --repair, or take it from a backup");
 }
 
+/// Whose desk it is, when no header says so: the one who has a home in it.
+Result<void> find_owner(desk::Image& image, const std::string& path) {
+    const auto homes = desk::list_files(image, "/fwd/home");
+    if (!homes)
+        return tl::unexpected(homes.error());
+    auto header = image.header();
+    for (const auto& one : *homes)
+        if (one.kind == "folder" && check_name("owner", one.name)) {
+            if (!header.owner.empty())
+                return fail(Errc::corrupt, "the desk " + path + " has more than one home",
+                            "look into it: baton desk show ./FILE --files /fwd/home");
+            header.owner = one.name;
+        }
+    if (header.owner.empty())
+        return fail(Errc::corrupt, "the desk " + path + " is nobody's: it has no home");
+    return image.change(header);
+}
+
 } // namespace
 
 std::string holder_name(const std::string& host_name, const std::string& machine_id) {
@@ -103,7 +121,8 @@ Result<void> may_take(const desk::Header& header, const std::string& holder, boo
 Result<HeldDesk> HeldDesk::open(const HoldOrder& order) {
     HeldDesk held;
     held.order_ = order;
-    auto image = desk::Image::open(order.path, desk::Access::write);
+    auto image = order.without_header ? desk::Image::without_header(order.path, desk::Access::write)
+                                      : desk::Image::open(order.path, desk::Access::write);
     if (!image && image.error().code == Errc::busy) {
         // who it is says the lease
         const auto seen = desk::Image::open(order.path, desk::Access::look);
@@ -124,15 +143,19 @@ Result<HeldDesk> HeldDesk::open(const HoldOrder& order) {
     held.known_ = is_known(order.remember, held.header().id, fingerprint(held.image_->fd()));
     if (!held.known_)
         BATON_TRY(look_over(*held.image_, order));
+    if (order.without_header)
+        BATON_TRY(find_owner(*held.image_, order.path));
     auto waiting = held.image_->another();
     if (!waiting)
         return tl::unexpected(waiting.error());
     held.waiting_ = std::move(*waiting);
+    held.backing_ = Backing::of(held.image_->fd(), order.path);
     return held;
 }
 
 Result<LoopDevice> HeldDesk::attach() {
-    return attach_loop(image_->fd(), desk::data_offset, header().size_bytes, false, order_.path);
+    return attach_loop(image_->fd(), image_->content_offset(), header().size_bytes, false,
+                       order_.path);
 }
 
 Result<void> HeldDesk::take_lease() {
@@ -152,9 +175,18 @@ Result<void> HeldDesk::take_lease() {
 
 Result<void> HeldDesk::give_back(std::chrono::milliseconds deadline) {
     const auto id = header().id;
+    const bool header_here = image_->content_offset() != 0;
     image_.reset();
     if (lease_.kind == desk::HolderKind::none)
         return {}; // it was never taken
+    if (backing_)
+        BATON_TRY(backing_->look());
+    if (!header_here) {
+        BATON_TRY(desk::Image::wait_until_free(waiting_, order_.path, deadline));
+        if (::fdatasync(waiting_.get()) != 0)
+            return fail_errno(errno, "cannot make the desk durable at its server");
+        return {};
+    }
     auto image = desk::Image::wait_for_others(std::move(waiting_), order_.path, desk::Access::write,
                                               deadline);
     if (!image)

@@ -3,6 +3,7 @@
 #include "desk/check.h"
 #include "desk/image.h"
 #include "model/error.h"
+#include "player/backing.h"
 #include "player/loop.h"
 
 #include <chrono>
@@ -16,9 +17,10 @@ namespace baton::player {
 
 struct HoldOrder {
     std::string path;
-    std::string holder;       ///< this PC's name in the lease (holder_name)
-    bool break_lease = false; ///< take a lease that another PC or a host holds
-    std::string remember;     ///< Policy::remember
+    std::string holder;          ///< this PC's name in the lease (holder_name)
+    bool break_lease = false;    ///< take a lease that another PC or a host holds
+    std::string remember;        ///< Policy::remember
+    bool without_header = false; ///< see desk::Image::without_header
     /// Told what is worth telling: "its journal was replayed", "the last player here was killed".
     std::function<void(const std::string&)> note = [](const std::string&) {};
 };
@@ -53,8 +55,12 @@ class HeldDesk {
 
     /// When everything that used the loop device has ended: waits until the kernel has let go of
     /// the file (it has then been unmounted in order), gives the lease back and makes it durable.
-    /// Errc::timeout: something still uses it; the lease stays.
+    /// Errc::timeout: something still uses it; the lease stays. Errc::io: see Backing; the lease
+    /// stays as well.
     Result<void> give_back(std::chrono::milliseconds deadline);
+
+    /// What the image lies on; none if that cannot go away.
+    [[nodiscard]] const std::optional<Backing>& backing() const { return backing_; }
 
     [[nodiscard]] bool was_known() const { return known_; }
 
@@ -64,6 +70,7 @@ class HeldDesk {
     HoldOrder order_;
     std::optional<desk::Image> image_;
     process::Descriptor waiting_; ///< see Image::another
+    std::optional<Backing> backing_;
     desk::Lease lease_;
     bool known_ = false;
 };

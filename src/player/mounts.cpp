@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sstream>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -154,6 +156,26 @@ std::optional<std::string> contents_of(int at, const std::string& path) {
     }
     text.resize(have);
     return text;
+}
+
+Result<void> check_root(uid_t user, const std::string& uid_map, const std::string& desk) {
+    std::istringstream words(uid_map);
+    std::uint64_t inside = 0;
+    std::uint64_t outside = 0;
+    std::uint64_t count = 0;
+    words >> inside >> outside >> count;
+    const bool whole = inside == 0 && outside == 0 && count == 0xffffffffU;
+    if (user == 0 && whole)
+        return {};
+    return fail(
+        Errc::forbidden,
+        std::string(user == 0 ? "root of a container is no administrator of this PC, and " : "") +
+            "only an administrator of this PC opens desks: it takes a loop device, mounts "
+            "that other users do not get, and 65536 user ids of the desk's own",
+        "say: sudo baton-play " + desk +
+            "; who may not can be allowed to (docs/player.md, \"Without root\"); files come "
+            "out of it without: baton desk show " +
+            desk + " --files /fwd/home");
 }
 
 Result<void> check_kernel() {

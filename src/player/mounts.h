@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,11 @@ Result<Descriptor> make_folder_beneath(int at, const std::string& path, const st
 /// Reads all of a small file below `at` (of 64 MiB at most); nullopt when there is none or it is no
 /// plain file.
 std::optional<std::string> contents_of(int at, const std::string& path);
+
+/// Whether somebody with this user id, in a user namespace with this map (/proc/self/uid_map), may
+/// open `desk` with the kernel: root of the PC alone. Errc::forbidden says what takes it, who can
+/// allow it, and what goes without. Pure.
+Result<void> check_root(uid_t user, const std::string& uid_map, const std::string& desk);
 
 /// Whether this kernel has all of these calls and may make them here; else Errc::unsupported says
 /// what is missing and how to allow it.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <fstream>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ namespace {
 constexpr std::chrono::milliseconds assembling{60'000};
 constexpr std::chrono::milliseconds letting_go{60'000};
 constexpr std::chrono::milliseconds showing_image{15'000};
+constexpr std::chrono::milliseconds showing_disk{60'000};
 constexpr std::chrono::milliseconds network_up{10'000};
 
 /// 32 hex digits, as machine-id(5): the desk's own, the same wherever it is open.
@@ -28,9 +30,10 @@ std::string machine_id_of(const DeskId& id) {
 } // namespace
 
 Result<Session> Session::open(const PlayOrder& order) {
-    if (::geteuid() != 0)
-        return fail(Errc::forbidden, "only an administrator of this PC opens desks with the kernel",
-                    "start it as root: sudo baton-play " + order.desk);
+    std::ifstream map("/proc/self/uid_map");
+    std::string ids;
+    std::getline(map, ids);
+    BATON_TRY(check_root(::geteuid(), ids, order.desk));
     BATON_TRY(check_kernel());
     Session session;
     if (auto loaded = session.load(order); !loaded) {
@@ -40,6 +43,9 @@ Result<Session> Session::open(const PlayOrder& order) {
         session.image_.reset();
         if (session.desk_)
             (void)session.desk_->give_back(letting_go);
+        session.desk_.reset();
+        if (session.disk_)
+            (void)session.disk_->put_away(letting_go);
         return tl::unexpected(loaded.error());
     }
     return session;
@@ -70,13 +76,33 @@ Result<Descriptor> Session::survey(const PlayOrder& order) {
 
 Result<void> Session::load(const PlayOrder& order) {
     note_ = order.note;
+    const auto place = place_of(order.desk);
+    if (!place)
+        return tl::unexpected(place.error());
+    const bool plain = place->kind == DeskPlace::Kind::file;
+    if (!plain)
+        BATON_TRY(leave_mount_namespace());
     const auto pc = survey(order);
     if (!pc)
         return tl::unexpected(pc.error());
     const auto resolver =
         resolver_for(contents_of(pc->get(), "etc/resolv.conf").value_or(""), order.policy.network);
     blueprint_.resolver = resolver.text;
-    HoldOrder hold{order.desk, holder_name(), order.break_lease, order.policy.remember, order.note};
+    HoldOrder hold{.path = order.desk,
+                   .holder = holder_name(),
+                   .break_lease = order.break_lease,
+                   .remember = order.policy.remember,
+                   .note = order.note};
+    if (!plain) {
+        auto disk = DeskDisk::open(*place, order.disk, showing_disk);
+        if (!disk)
+            return tl::unexpected(disk.error());
+        disk_.emplace(std::move(*disk));
+        hold.path = disk_->path();
+        hold.without_header = disk_->without_header();
+        opening_.done(Row::image, place->kind == DeskPlace::Kind::encrypted ? "unlocked, shown"
+                                                                            : "connected, shown");
+    }
     auto desk = HeldDesk::open(hold);
     if (!desk)
         return tl::unexpected(desk.error());
@@ -138,11 +164,35 @@ Result<void> Session::load(const PlayOrder& order) {
             order.note(up.error().message());
         opening_.done(Row::layer, "network");
     }
+    if (disk_ && place->kind != DeskPlace::Kind::encrypted)
+        received_ = disk_->received_bytes();
     return {};
+}
+
+std::vector<Watch> Session::watches() const {
+    if (!desk_->backing())
+        return {};
+    const auto& backing = *desk_->backing();
+    return {{backing.fd(), [&backing] { return backing.look(); }}};
+}
+
+void Session::abandon() {
+    network_ = UserNetwork();
+    (void)environment_->end(std::chrono::milliseconds(0));
+    environment_.reset();
+    image_.reset();
+    desk_.reset();
+    disk_.reset();
 }
 
 Result<void> Session::close(std::chrono::milliseconds grace) {
     closing_ = Timings();
+    for (const auto& watch : watches()) {
+        if (auto there = watch.heard(); !there) {
+            abandon();
+            return there;
+        }
+    }
     network_ = UserNetwork();
     BATON_TRY(environment_->end(grace));
     closing_.done(Row::environment, "programs ended");
@@ -151,6 +201,9 @@ Result<void> Session::close(std::chrono::milliseconds grace) {
     BATON_TRY(desk_->give_back(letting_go));
     closing_.done(Row::image, "unmounted, lease given back");
     desk_.reset();
+    if (disk_)
+        BATON_TRY(disk_->put_away(letting_go));
+    disk_.reset();
     return {};
 }
 

@@ -73,6 +73,9 @@ void each_column(Row& row, Visit&& visit) {
     visit("fence", row.fence);
     visit("holder", row.holder);
     visit("created", row.created);
+    visit("away_to", row.away_to);
+    visit("away_by", row.away_by);
+    visit("away_since", row.away_since);
 }
 
 template <class Row, class Visit>

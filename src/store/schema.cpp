@@ -13,7 +13,7 @@ constexpr std::int64_t application_id = 0x4261746e;
 
 // docs/formats/state-database.md describes every table. A migration that has been released is
 // never edited: add the next one.
-constexpr std::array<std::string_view, 5> migrations{R"sql(
+constexpr std::array<std::string_view, 6> migrations{R"sql(
 CREATE TABLE users (
     name TEXT PRIMARY KEY,
     role TEXT NOT NULL,
@@ -153,6 +153,12 @@ CREATE TABLE clients (
                                                      R"sql(
 ALTER TABLE clients ADD COLUMN guest INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE clients ADD COLUMN prestarted TEXT NOT NULL DEFAULT '';
+)sql",
+                                                     // Desks that were taken away.
+                                                     R"sql(
+ALTER TABLE desks ADD COLUMN away_to TEXT NOT NULL DEFAULT '';
+ALTER TABLE desks ADD COLUMN away_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE desks ADD COLUMN away_since INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 Result<std::int64_t> number(sqlite::Database& database, const std::string& sql) {

@@ -77,6 +77,9 @@ struct DeskRow {
     FencingNumber fence; ///< the last number given out; a commit that takes it back is refused
     SessionId holder;    ///< empty = nobody
     WallTime created{};
+    std::string away_to; ///< checked_out: the place, as the desk server has it; else empty
+    UserName away_by;    ///< who took it away; empty: not through this controller
+    WallTime away_since{};
     bool operator==(const DeskRow&) const = default;
 };
 

@@ -143,7 +143,7 @@ class Pc:
         return self.share(name, LOGIN_PAPER) > 1 / 4
 
 
-class NetbootSiteTest(unittest.TestCase):
+class OnASite(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         for old in ("logs", "site", "pictures"):
@@ -178,6 +178,8 @@ class NetbootSiteTest(unittest.TestCase):
         said = Outside(self.site).ask(name, f"echo {line} >> diary && sync && echo kept", pc.type_line)
         self.assertEqual(said, "kept")
 
+
+class NetbootSiteTest(OnASite):
     def test_from_power_on_to_work_and_back_to_the_login(self):
         site, times = self.site, {}
         site.add_person("kim")
@@ -255,6 +257,36 @@ class NetbootSiteTest(unittest.TestCase):
         wait_for("the desktops to be gone", lambda: not site.domains(), 60)
         self.assertEqual(site.read_from_desk("choi", "diary").split(), ["before", "after"])
         other.power_off()
+
+
+class FourPcsTest(OnASite):
+    """A row of PCs that is switched on at once."""
+
+    def test_four_at_once(self):
+        site = self.site
+        names = ("han", "seo", "yun", "jang")
+        for name in names:
+            site.add_person(name)
+        pcs = {name: Pc(site, 4 + number) for number, name in enumerate(names)}
+        for name, pc in pcs.items():
+            wait_for(f"the login of {name}", lambda: pc.login_shown(f"four-{name}"), 400, [pc.process])
+        timings = {pc.mac: site.baton.json("client", "show", pc.mac)["timings"]["up_ms"] for pc in pcs.values()}
+        for name, pc in pcs.items():
+            self.log_in(pc, name)
+        for name, pc in pcs.items():
+            self.session_of(name, pc)
+        site.wait_settled(240)
+        for name, pc in pcs.items():
+            wait_for(f"the desktop of {name}", lambda: not pc.login_shown(f"four-{name}-desktop"), 240, [pc.process])
+        for name, pc in pcs.items():
+            self.diary(name, f"of-{name}", pc)
+        for name in names:
+            site.close(name)
+        wait_for("the desktops to be gone", lambda: not site.domains(), 60)
+        for name, pc in pcs.items():
+            self.assertEqual(site.read_from_desk(name, "diary").split(), [f"of-{name}"])
+            pc.power_off()
+        print(json.dumps(timings))
 
 
 if __name__ == "__main__":

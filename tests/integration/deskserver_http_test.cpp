@@ -93,6 +93,10 @@ TEST_F(DoorTest, BadRequestsAreAnsweredWithTheReason) {
              {"GET", "/v1/desks/kim/snapshots", ""},
              {"POST", "/v1/desks/kim/snapshots/now/restore", ""},
              {"DELETE", "/v1/desks/../snapshots/now", ""},
+             {"PUT", "/v1/desks/kim/checkout", "{}"},
+             {"PUT", "/v1/desks/kim/checkout", R"({"journey":"x","generation":1,"to":"stick"})"},
+             {"DELETE", "/v1/desks/kim/checkout", ""},
+             {"PUT", "/v1/desks/kim/checkin", R"({"content":"../x"})"},
              {"GET", "/", ""},
              {"GET", "", ""},
              {"GET", "/v2/desks", ""},
@@ -176,6 +180,73 @@ TEST_F(ClientTest, DoesFromAfarWhatTheServerDoes) {
     ASSERT_TRUE(client_->remove(kim));
     EXPECT_EQ(client_->show(kim).error().code, Errc::not_found);
     EXPECT_EQ(connect(host1_).list().error().code, Errc::forbidden);
+}
+
+TEST_F(ClientTest, ADeskTravelsAndComesBackOnce) {
+    const DeskName kim("kim");
+    ASSERT_TRUE(client_->create(kim, "kim", (64_MiB).bytes()));
+    const auto packed = folder_ / "away.zst";
+    const std::string copy = folder_ / "away.desk";
+    ASSERT_TRUE(client_->download(kim, packed));
+    const auto generation = desk::unpack(packed, copy).value().header.generation;
+    const auto journey = desk::new_desk_id().value().value;
+    ASSERT_TRUE(desk::begin_journey(copy, journey));
+    EXPECT_EQ(client_->check_out(kim, journey, generation + 1, "stick").error().code,
+              Errc::conflict);
+    EXPECT_EQ(client_->check_out(kim, "x", generation, "stick").error().code,
+              Errc::invalid_argument);
+    const auto out = client_->check_out(kim, journey, generation, "stick");
+    ASSERT_TRUE(out) << out.error().message();
+    EXPECT_EQ(out->header.checked_out->to, "stick");
+    EXPECT_EQ(out->header.journey, journey);
+    EXPECT_TRUE(client_->check_out(kim, journey, generation, "stick")) << "a lost answer";
+    const auto away = client_->lease(kim, FencingNumber{1}, HostId("host1"));
+    ASSERT_FALSE(away);
+    EXPECT_EQ(away.error().code, Errc::refused);
+    EXPECT_THAT(away.error().message(), HasSubstr("stick"));
+
+    const auto send = [&](const std::string& image) {
+        const auto to = folder_ / "back.zst";
+        fs::remove(to);
+        EXPECT_TRUE(desk::pack(image, to));
+        return client_->bring_back(kim, to);
+    };
+    // what a stick says of fencing numbers is not the site's
+    const auto change = [&](const std::string& image, auto how) {
+        auto opened = desk::Image::open(image, desk::Access::write);
+        auto header = opened->header();
+        how(header);
+        EXPECT_TRUE(opened->change(header));
+    };
+    const std::string other = folder_ / "other.desk";
+    ASSERT_TRUE(desk::copy_image(copy, other));
+    change(other, [](auto& header) { header.journey = desk::new_desk_id().value().value; });
+    EXPECT_EQ(send(other).error().code, Errc::conflict);
+    change(copy, [](auto& header) {
+        header.generation += 2;
+        header.largest_fence = FencingNumber{~0ULL};
+    });
+    const auto back = send(copy);
+    ASSERT_TRUE(back) << back.error().message();
+    EXPECT_FALSE(back->header.checked_out);
+    EXPECT_EQ(back->header.generation, generation + 3);
+    EXPECT_EQ(back->header.largest_fence, FencingNumber{0});
+    EXPECT_TRUE(send(copy)) << "the same once more: an answer that was lost";
+    EXPECT_EQ(client_->show(kim).value().header.generation, generation + 3);
+    // of the same generation, with other content: somebody's copy of the copy
+    const std::string forged = folder_ / "forged.desk";
+    ASSERT_TRUE(desk::copy_image(copy, forged));
+    std::ofstream(forged, std::ios::in | std::ios::out | std::ios::binary)
+            .seekp(desk::data_offset + (63_MiB).bytes())
+        << "changed";
+    EXPECT_EQ(send(forged).error().code, Errc::conflict);
+    EXPECT_TRUE(fs::is_empty(folder_ / "content")) << "nothing is kept at the server";
+
+    EXPECT_EQ(client_->call_off(kim).error().code, Errc::conflict);
+    ASSERT_TRUE(client_->check_out(kim, journey, generation + 3, "stick"));
+    ASSERT_TRUE(client_->call_off(kim));
+    EXPECT_TRUE(client_->lease(kim, FencingNumber{1}, HostId("host1")));
+    EXPECT_EQ(client_->check_out(kim, journey, 0, "stick").error().code, Errc::busy);
 }
 
 TEST_F(ClientTest, ADeskGoesOutAndComesBackIn) {

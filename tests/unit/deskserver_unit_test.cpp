@@ -107,6 +107,7 @@ DeskView full_view() {
                          WallTime(std::chrono::milliseconds(1))};
     view.header.checked_out =
         desk::CheckOut{"pc-7", WallTime(std::chrono::milliseconds(86'400'000)), 2};
+    view.header.journey = "1c5d1b42-d2f3-4f0c-ba83-83cf4eb5251e";
     view.warnings = {"one", "two"};
     view.allocated_bytes = 5;
     view.free_bytes = 6;

@@ -4,8 +4,10 @@
 #include "player/blueprint.h"
 #include "player/changes.h"
 #include "player/confine.h"
+#include "player/desk_disk.h"
 #include "player/held_desk.h"
 #include "player/id_range.h"
+#include "player/mounts.h"
 #include "player/policy.h"
 #include "player/program.h"
 #include "player/services.h"
@@ -253,11 +255,75 @@ TEST(PlayerServices, ThoseThatCannotRunAreLeftAlone) {
                  patience.again(begin + std::chrono::seconds(61)));
 }
 
+TEST(PlayerRoot, IsOfThePcAndOfNoContainer) {
+    EXPECT_TRUE(check_root(0, "         0          0 4294967295\n", "kim.desk"));
+    const auto why = [](uid_t user, const char* map) {
+        const auto may = check_root(user, map, "kim.desk");
+        EXPECT_FALSE(may) << map;
+        return may ? "" : may.error().message();
+    };
+    EXPECT_THAT(why(1000, "0 0 4294967295"), HasSubstr("sudo baton-play kim.desk"));
+    EXPECT_THAT(why(0, "0 1000 1"), HasSubstr("root of a container"));
+    EXPECT_THAT(why(0, "0 0 65536"), HasSubstr("root of a container"));
+    EXPECT_THAT(why(0, ""), HasSubstr("root of a container"));
+}
+
+TEST(PlayerDisk, ItsPlaceIsReadOutOfWhatWasSaid) {
+    const auto at = place_of("nbds://10.99.0.1:4711/desk.x.7");
+    ASSERT_TRUE(at) << at.error().message();
+    EXPECT_EQ(at->kind, DeskPlace::Kind::server);
+    EXPECT_EQ(at->host, "10.99.0.1");
+    EXPECT_EQ(at->port, 4711);
+    EXPECT_EQ(at->export_name, "desk.x.7");
+    EXPECT_EQ(place_of("nbds://desks.example/kim")->port, 10809);
+    EXPECT_EQ(place_of("nbds://[fd00::1]:5/kim")->host, "fd00::1");
+    EXPECT_EQ(place_of("https://example.org/kim.desk")->kind, DeskPlace::Kind::web);
+    EXPECT_EQ(place_of("./kim.desk")->kind, DeskPlace::Kind::file);
+    for (const char* text : {"nbds://", "nbds://x", "nbds://x/", "nbds:///kim", "nbds://x:0/kim",
+                             "nbds://x:65536/kim", "nbds://x:1a/kim", "nbds://[fd00::1/kim",
+                             "nbds://[fd00::1]x/kim", "nbd://x/kim", "http://x/kim.desk"}) {
+        const auto refused = place_of(text);
+        ASSERT_FALSE(refused) << text;
+        EXPECT_EQ(refused.error().code, Errc::invalid_argument) << text;
+    }
+}
+
+TEST(PlayerDisk, NothingSecretIsOnTheCommandLine) {
+    DiskOrder order;
+    order.passphrase = []() -> Result<std::string> { return "secret"; };
+    order.tls = "/etc/tls,x=y";
+    DeskPlace place;
+    place.kind = DeskPlace::Kind::encrypted;
+    place.text = "/media/stick/a,b.desk";
+    const auto words = show_words(show_order(place, order), 3);
+    EXPECT_THAT(words, testing::Contains(HasSubstr(R"("mountpoint":"/media/stick/a,b.desk")")));
+    const auto encrypted = process::shown({show_words(show_order(place, order), 3)});
+    EXPECT_THAT(encrypted, HasSubstr("secret,id=key,file=/proc/self/fd/5"));
+    EXPECT_THAT(encrypted, HasSubstr(R"("encrypt":{"format":"luks","key-secret":"key"})"));
+    place = place_of("nbds://far:1/kim,writable=on").value();
+    const auto far = process::shown({show_words(show_order(place, order), 3)});
+    EXPECT_THAT(far, HasSubstr(R"("export":"kim,writable=on")"));
+    EXPECT_THAT(far, HasSubstr(R"("verify-peer":true)"));
+    EXPECT_THAT(far, HasSubstr(R"("dir":"/etc/tls,x=y")"));
+}
+
+TEST(PlayerDisk, WhatTheStorageDaemonSaysIsSaidInOurWords) {
+    const auto code = [](const char* words) { return show_error("the desk", words, 0).code; };
+    EXPECT_EQ(code("x: Invalid password, cannot unlock any keyslot"), Errc::unauthenticated);
+    EXPECT_EQ(code("Is another process using the image [/proc/self/fd/4]?"), Errc::busy);
+    EXPECT_EQ(code("The certificate hasn't got a known issuer"), Errc::unauthenticated);
+    EXPECT_EQ(code("Failed to connect to 'far:1': Connection refused"), Errc::unavailable);
+    EXPECT_EQ(code("problem doing HEAD request to fetch size"), Errc::unavailable);
+    EXPECT_EQ(code(""), Errc::unsupported);
+}
+
 TEST(PlayerBaseImage, ItsExportIsReadOnly) {
-    const auto words = process::shown(export_command(3, 4, "/tmp/base"));
-    EXPECT_THAT(words, HasSubstr("filename=/proc/self/fd/3,read-only=on"));
-    EXPECT_THAT(words, HasSubstr("driver=qcow2,node-name=base,file=disk,read-only=on"));
-    EXPECT_THAT(words, HasSubstr("mountpoint=/tmp/base,writable=off"));
+    const auto order = base_order(7, "tiny-1");
+    EXPECT_EQ(order.files, std::vector<int>{7});
+    const auto words = process::shown({show_words(order, 3)});
+    EXPECT_THAT(words, HasSubstr("filename=/proc/self/fd/4,read-only=on"));
+    EXPECT_THAT(words, HasSubstr("driver=qcow2,node-name=shown,file=disk,read-only=on"));
+    EXPECT_THAT(words, HasSubstr(R"("mountpoint":"/tmp/base","writable":false)"));
 }
 
 TEST(PlayerChanges, AreToldFromWhatTheBaseHas) {

@@ -2,6 +2,7 @@
 #include "programs/baton/desk.h"
 
 #include "model/size.h"
+#include "process/secret.h"
 #include "programs/baton/output.h"
 
 #include <fmt/format.h>
@@ -28,6 +29,12 @@ void add_target(CLI::App* command, const std::shared_ptr<DeskOptions>& options) 
 
 void add_json(CLI::App* command, const std::shared_ptr<DeskOptions>& options) {
     command->add_flag("--json", options->as_json, "JSON for programs (docs/cli.md)");
+}
+
+void add_passphrase(CLI::App* command, const std::shared_ptr<DeskOptions>& options) {
+    command->add_option("--passphrase-file", options->passphrase_file,
+                        "a file whose first line is the passphrase, -: standard input; without it, "
+                        "it is asked for");
 }
 
 void add_copies(CLI::App* group, const std::shared_ptr<DeskOptions>& options) {
@@ -90,6 +97,24 @@ void add_copies(CLI::App* group, const std::shared_ptr<DeskOptions>& options) {
 
 } // namespace
 
+std::string passphrase_for(const DeskOptions& options, bool is_new) {
+    if (!options.passphrase_file.empty())
+        return value_or_fail(process::read_secret(options.passphrase_file));
+    const auto ask = [](const std::string& prompt) {
+        auto line = process::ask_secret(prompt);
+        if (!line && line.error().code == Errc::not_found)
+            throw CommandFailed{Error{Errc::invalid_argument,
+                                      "there is no terminal to ask for a passphrase on",
+                                      "name a file that holds it: --passphrase-file FILE", 0}};
+        return value_or_fail(std::move(line));
+    };
+    const auto first = ask(is_new ? "new passphrase" : "passphrase of " + options.target);
+    if (is_new && ask("the same once more") != first)
+        throw CommandFailed{
+            Error{Errc::invalid_argument, "the two passphrases are not the same", "try again", 0}};
+    return first;
+}
+
 std::string place_of(const DeskOptions& options) {
     if (!options.place.empty())
         return options.place;
@@ -138,6 +163,9 @@ void add_desk(CLI::App& app) {
             options->size_bytes = value_or_fail(parse_mebibytes(text)).bytes();
         },
         "size of its file system; it takes no more space than it holds");
+    created->add_flag("--encrypt", options->encrypt,
+                      "of a file: nobody reads it without a passphrase");
+    add_passphrase(created, options);
     add_json(created, options);
     created->callback([options] { desks_of(*options).create(*options); });
 
@@ -175,6 +203,10 @@ void add_desk(CLI::App& app) {
     exported->add_option("FILE", options->file, "where to")->required();
     exported->add_flag("--packed", options->packed,
                        "compressed, with a hash; so is a FILE that ends with .zst");
+    exported->add_flag("--encrypt", options->encrypt, "from a file: under a passphrase");
+    exported->add_flag("--decrypt", options->decrypt, "from an encrypted file: not encrypted")
+        ->excludes("--encrypt");
+    add_passphrase(exported, options);
     add_json(exported, options);
     exported->callback([options] { desks_of(*options).export_to(*options); });
 

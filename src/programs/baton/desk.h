@@ -16,15 +16,18 @@ struct DeskOptions {
     std::string target; ///< NAME or ./FILE
     std::string owner;
     std::optional<std::int64_t> size_bytes;
-    std::string file;       ///< of export and import
-    bool repair = false;    ///< of check
-    std::string snapshot;   ///< of snapshot and restore: its name
-    std::string place;      ///< of checkout and checkin: where the copy goes or stays
-    bool forget = false;    ///< of snapshot: remove it; of checkin: the copy is lost
-    std::string policy;     ///< of diff: a policy file of the player's; empty: the usual one
-    std::string over = "/"; ///< of diff: the folder of the base that may be compared with
-    bool summary = false;   ///< of diff: no list of files
-    bool packed = false;    ///< of export: packed, whatever the file is called
+    std::string file;            ///< of export and import
+    bool repair = false;         ///< of check
+    std::string snapshot;        ///< of snapshot and restore: its name
+    std::string place;           ///< of checkout and checkin: where the copy goes or stays
+    bool forget = false;         ///< of snapshot: remove it; of checkin: the copy is lost
+    std::string policy;          ///< of diff: a policy file of the player's; empty: the usual one
+    std::string over = "/";      ///< of diff: the folder of the base that may be compared with
+    bool summary = false;        ///< of diff: no list of files
+    bool packed = false;         ///< of export: packed, whatever the file is called
+    bool encrypt = false;        ///< of create and export: under a passphrase
+    bool decrypt = false;        ///< of export
+    std::string passphrase_file; ///< empty: it is asked for
     std::optional<std::string> files; ///< of show: list this folder of the desk
     bool as_json = false;
 };
@@ -62,6 +65,9 @@ void export_desk(const DeskOptions& options); ///< export_to of managed desks
 void import_desk(const DeskOptions& options); ///< import_from of managed desks
 
 void diff_desk_file(const DeskOptions& options); ///< diff of detached desks
+
+/// Out of options.passphrase_file, or asked on the terminal, twice if it is a new one.
+std::string passphrase_for(const DeskOptions& options, bool is_new);
 
 /// options.place, or this machine's name as one.
 std::string place_of(const DeskOptions& options);

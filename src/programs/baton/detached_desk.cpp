@@ -2,10 +2,11 @@
 #include "desk/check.h"
 #include "desk/copies.h"
 #include "desk/create.h"
+#include "desk/encrypt.h"
 #include "desk/image.h"
 #include "desk/pack.h"
 #include "deskserver/codec.h"
-#include "programs/baton/desk.h"
+#include "programs/baton/desk_transfer.h"
 #include "programs/baton/output.h"
 
 #include <boost/json.hpp>
@@ -107,6 +108,34 @@ void say_header(const DeskOptions& options, const desk::Header& header,
     say(options, object, sentence);
 }
 
+void say_made(const DeskOptions& options, const std::string& file, const std::string& sentence) {
+    say(options, json::object{{"file", file}, {"encrypted", !options.decrypt}}, sentence);
+}
+
+void create_encrypted(const DeskOptions& options, desk::CreateOrder order) {
+    const auto passphrase = passphrase_for(options, true);
+    // empty, and nobody's yet: this one may lie about for a moment
+    const Passing plain(passing_path("create"));
+    order.path = plain.path;
+    value_or_fail(desk::create(order));
+    value_or_fail(desk::encrypt_image(plain.path, options.target, passphrase));
+    say_made(options, options.target,
+             fmt::format("the desk {} of {} is made, {}, encrypted", options.target, order.owner,
+                         human_bytes(order.size_bytes)));
+}
+
+void export_converted(const DeskOptions& options) {
+    if (options.encrypt)
+        value_or_fail(
+            desk::encrypt_image(options.target, options.file, passphrase_for(options, true)));
+    else
+        value_or_fail(
+            desk::decrypt_image(options.target, options.file, passphrase_for(options, false)));
+    say_made(options, options.file,
+             fmt::format("{} is copied to {}, {}", options.target, options.file,
+                         options.encrypt ? "encrypted" : "not encrypted"));
+}
+
 class DetachedDesks : public Desks {
   public:
     void create(const DeskOptions& options) override {
@@ -114,6 +143,8 @@ class DetachedDesks : public Desks {
         order.path = options.target;
         order.owner = owner_for(options);
         order.size_bytes = options.size_bytes.value_or(desk::default_size.bytes());
+        if (options.encrypt)
+            return create_encrypted(options, order);
         value_or_fail(desk::create(order));
         const auto image = value_or_fail(desk::Image::open(options.target, desk::Access::look));
         if (options.as_json)
@@ -187,6 +218,8 @@ class DetachedDesks : public Desks {
     }
 
     void export_to(const DeskOptions& options) override {
+        if (options.encrypt || options.decrypt)
+            return export_converted(options);
         const auto copied = wants_packed(options) ? desk::pack(options.target, options.file)
                                                   : desk::copy_image(options.target, options.file);
         say_copied(options, value_or_fail(copied), options.target, options.file);

@@ -1,31 +1,20 @@
 /// Desks that the desk server keeps, through the controller.
-#include "desk/image.h"
 #include "desk/pack.h"
-#include "programs/baton/desk.h"
+#include "programs/baton/desk_transfer.h"
 #include "programs/baton/output.h"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <optional>
-#include <unistd.h>
 
 namespace json = boost::json;
 
 namespace baton::cli {
 
 namespace {
-
-/// Making and checking an image takes longer than a question.
-constexpr std::chrono::seconds disk_patience{600};
-
-std::string desk_path(const DeskOptions& options) {
-    return "/v1/desks/" + escape(options.target);
-}
 
 std::string snapshot_path(const DeskOptions& options) {
     return desk_path(options) + "/snapshots/" + escape(options.snapshot);
@@ -40,46 +29,17 @@ json::value snapshots_of(Remote& remote, const DeskOptions& options) {
     }
 }
 
-/// A file on the way, gone when the command ends.
-struct Passing {
-    std::string path;
-
-    explicit Passing(std::string where) : path(std::move(where)) {}
-
-    Passing(const Passing&) = delete;
-    Passing& operator=(const Passing&) = delete;
-
-    ~Passing() { ::unlink(path.c_str()); }
-};
-
-void send_packed(const DeskOptions& options, const std::string& file) {
-    constexpr std::int64_t piece = std::int64_t{4} << 20;
-    std::error_code error;
-    const auto total = static_cast<std::int64_t>(std::filesystem::file_size(file, error));
-    std::ifstream stream(file, std::ios::binary);
-    if (error || !stream)
-        throw CommandFailed{
-            fail_errno(error ? error.value() : EACCES, "cannot read " + file).value()};
-    Remote remote(*options.connection, disk_patience);
-    std::string target = fmt::format("{}/image?total={}", desk_path(options), total);
-    if (!options.owner.empty())
-        target += "&owner=" + escape(options.owner);
-    json::object desk;
-    for (std::int64_t offset = 0; offset < total; offset += piece) {
-        std::string bytes(static_cast<std::size_t>(std::min(piece, total - offset)), '\0');
-        if (!stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
-            throw CommandFailed{
-                Error{Errc::io, fmt::format("{} ended while it was read", file), "", 0}};
-        desk = remote.put(fmt::format("{}&offset={}", target, offset), std::move(bytes));
-    }
-    say(options, desk,
-        fmt::format("the desk {} of {} is made from {}", field(desk, "name"), field(desk, "owner"),
-                    options.file));
+std::string away_text(const json::object& desk) {
+    if (field(desk, "away") == "-")
+        return "no";
+    return fmt::format("at {}, taken by {} on {}", field(desk, "away.to"), field(desk, "away.by"),
+                       time_field(desk, "away.since"));
 }
 
 class ManagedDesks : public Desks {
   public:
     void create(const DeskOptions& options) override {
+        not_encrypted(options);
         Remote remote(*options.connection, disk_patience);
         json::object body{{"name", options.target}};
         if (!options.owner.empty())
@@ -107,11 +67,11 @@ class ManagedDesks : public Desks {
                                 time_field(one.as_object(), "made"));
         say(options, desk,
             fmt::format("desk      {}\nid        {}\nowner     {}\nsize      {}\nstate     {}\n"
-                        "in use by {}\nfence     {}\nmade      {}{}",
+                        "in use by {}\naway      {}\nfence     {}\nmade      {}{}",
                         field(desk, "name"), field(desk, "id"), field(desk, "owner"),
                         bytes_field(desk, "size_bytes"), field(desk, "state"),
                         field(desk, "holder") == "-" ? "nobody" : field(desk, "holder"),
-                        field(desk, "fence"), time_field(desk, "created"), kept));
+                        away_text(desk), field(desk, "fence"), time_field(desk, "created"), kept));
     }
 
     void check(const DeskOptions& options) override {
@@ -138,7 +98,10 @@ class ManagedDesks : public Desks {
         say(options, answer, fmt::format("the desk {} is removed", options.target));
     }
 
-    void export_to(const DeskOptions& options) override { export_desk(options); }
+    void export_to(const DeskOptions& options) override {
+        not_encrypted(options);
+        export_desk(options);
+    }
 
     void import_from(const DeskOptions& options) override { import_desk(options); }
 
@@ -163,11 +126,20 @@ class ManagedDesks : public Desks {
 
     void diff(const DeskOptions& options) override { files_alone(options, "diff"); }
 
-    void check_out(const DeskOptions& options) override { files_alone(options, "checkout"); }
+    void check_out(const DeskOptions& options) override { check_out_managed(options); }
 
-    void check_in(const DeskOptions& options) override { files_alone(options, "checkin"); }
+    void check_in(const DeskOptions& options) override { check_in_managed(options); }
 
   private:
+    static void not_encrypted(const DeskOptions& options) {
+        if (options.encrypt || options.decrypt)
+            throw CommandFailed{
+                Error{Errc::unsupported, "desks that the desk server keeps are not encrypted by it",
+                      "take it away with baton desk checkout, or encrypt a copy: baton desk export "
+                      "./FILE ./OTHER --encrypt",
+                      0}};
+    }
+
     [[noreturn]] static void files_alone(const DeskOptions& options, const std::string& command) {
         throw CommandFailed{Error{
             Errc::unsupported,
@@ -207,7 +179,7 @@ void export_desk(const DeskOptions& options) {
                                   "name another file, or remove that one", 0}};
     const Passing packed(to.parent_path() / fmt::format(".{}.packed", to.filename().string()));
     Remote remote(*options.connection, disk_patience);
-    remote.download(desk_path(options) + "/image", packed.path);
+    fetch_packed(remote, options, packed.path);
     if (wants_packed(options)) {
         if (::renameat2(AT_FDCWD, packed.path.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
             throw CommandFailed{fail_errno(errno, "cannot name the file " + options.file).value()};
@@ -227,12 +199,17 @@ void import_desk(const DeskOptions& options) {
     std::string source = options.file;
     std::optional<Passing> packed;
     if (!desk::looks_packed(source)) {
-        packed.emplace(std::filesystem::temp_directory_path() /
-                       fmt::format("baton-import-{}", value_or_fail(desk::new_desk_id()).value));
+        packed.emplace(passing_path("import"));
         value_or_fail(desk::pack(source, packed->path));
         source = packed->path;
     }
-    send_packed(options, source);
+    Remote remote(*options.connection, disk_patience);
+    const auto desk =
+        send_file(remote, desk_path(options) + "/image",
+                  options.owner.empty() ? "" : "&owner=" + escape(options.owner), source);
+    say(options, desk,
+        fmt::format("the desk {} of {} is made from {}", field(desk, "name"), field(desk, "owner"),
+                    options.file));
 }
 
 } // namespace baton::cli

@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <unistd.h>
+#include <utility>
 
 namespace json = boost::json;
 
@@ -140,6 +143,20 @@ std::string pretty(const json::value& value) {
     std::string out;
     indent(out, value, 0);
     return out + "\n";
+}
+
+Progress::Progress(std::string doing) : doing_(std::move(doing)), seen_(::isatty(2) != 0) {}
+
+Progress::~Progress() {
+    if (seen_ && percent_ >= 0)
+        fmt::print(stderr, "\r{:{}}\r", "", doing_.size() + 8);
+}
+
+void Progress::show(std::int64_t done, std::int64_t total) {
+    const std::int64_t percent = total > 0 ? done * 100 / total : 0;
+    if (!seen_ || percent == std::exchange(percent_, percent))
+        return;
+    fmt::print(stderr, "\r{} {:>3} %", doing_, percent);
 }
 
 } // namespace baton::cli

@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,23 @@ std::string human_bytes(std::int64_t bytes);
 
 /// Text from elsewhere, made safe for a terminal: control characters become '?'.
 std::string printable(std::string_view text);
+
+/// How far something is, on standard error, when that is a terminal: "sending  45 %". The line is
+/// gone when this ends.
+class Progress {
+  public:
+    explicit Progress(std::string doing);
+    ~Progress();
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
+
+    void show(std::int64_t done, std::int64_t total);
+
+  private:
+    std::string doing_;
+    bool seen_;
+    std::int64_t percent_ = -1;
+};
 
 /// JSON for programs: indented by two, keys in the order of the API, a newline at the end.
 std::string pretty(const boost::json::value& value);

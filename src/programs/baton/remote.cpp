@@ -228,8 +228,9 @@ json::object Remote::put(const std::string& target, std::string body) {
     return ask("PUT", target, std::move(body));
 }
 
-void Remote::download(const std::string& target, const std::string& path) {
-    value_or_fail(client_->download(target, path));
+void Remote::download(const std::string& target, const std::string& path,
+                      const std::function<void(std::int64_t, std::int64_t)>& progress) {
+    value_or_fail(client_->download(target, path, progress));
 }
 
 std::string escape(std::string_view part) {

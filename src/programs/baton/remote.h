@@ -6,6 +6,8 @@
 #include <boost/json/object.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,9 +65,10 @@ class Remote {
                                              std::chrono::seconds patience);
     boost::json::object post(const std::string& target, const boost::json::object& body = {});
     boost::json::object remove(const std::string& target);
-    /// PUT of a file's content.
+    /// PUT of a file's content, or of a text.
     boost::json::object put(const std::string& target, std::string body);
-    void download(const std::string& target, const std::string& path);
+    void download(const std::string& target, const std::string& path,
+                  const std::function<void(std::int64_t, std::int64_t)>& progress = {});
 
     [[nodiscard]] const ConnectionOptions& options() const { return options_; }
 

@@ -7,6 +7,7 @@
 #include "player/person.h"
 #include "player/policy.h"
 #include "player/session.h"
+#include "process/secret.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/chrono.h>
@@ -40,6 +41,9 @@ struct Options {
     std::string pc_root = "/";
     std::string base;
     std::string library;
+    std::string overlay;
+    std::string tls = "/etc/baton/play-tls";
+    std::string passphrase_file;
     std::string explain;
     std::string clipboard;
     std::string hotkey;
@@ -136,7 +140,7 @@ Result<int> Running::attend() {
     program.words = options_.command;
     program.user = options_.user;
     program.environment = carried_environment();
-    std::vector<player::Watch> watches;
+    auto watches = session_.watches();
     const auto control = player::ControlSocket::listen(player::person_here().uid);
     if (control)
         watches.push_back({control->fd(), [&]() -> Result<void> {
@@ -163,6 +167,19 @@ Result<int> Running::attend() {
     return player::attend(session_, program, watches);
 }
 
+Result<std::string> passphrase_of(const Options& options) {
+    if (!options.passphrase_file.empty())
+        return process::read_secret(options.passphrase_file);
+    auto line = process::ask_secret("passphrase of " + options.desk);
+    if (!line && line.error().code == Errc::not_found)
+        return fail(Errc::invalid_argument,
+                    "the desk " + options.desk +
+                        " is encrypted, and there is no terminal to ask "
+                        "for its passphrase on",
+                    "name a file that holds it: --passphrase-file FILE");
+    return line;
+}
+
 int play(const Options& options, player::Policy policy, std::span<char> arguments,
          const Graphics& graphics) {
     player::PlayOrder order;
@@ -170,6 +187,9 @@ int play(const Options& options, player::Policy policy, std::span<char> argument
     order.pc_root = options.pc_root;
     order.image = options.base;
     order.images = options.library;
+    order.disk.overlay = options.overlay;
+    order.disk.tls = options.tls;
+    order.disk.passphrase = [&options] { return passphrase_of(options); };
     order.break_lease = options.break_lease;
     order.services = !options.no_services;
     order.publish = options.publish;
@@ -195,9 +215,12 @@ int play(const Options& options, player::Policy policy, std::span<char> argument
     const auto closed = session->close(std::chrono::seconds(5));
     if (options.timings)
         fmt::print(stderr, "{}", player::table_1(session->opening(), session->closing()));
+    if (options.timings && session->received_bytes())
+        fmt::print(stderr, "read over the network until the desk was open: {} KiB\n",
+                   *session->received_bytes() / 1024);
     if (!status)
         complain(status.error());
-    if (!closed)
+    if (!closed && (status || closed.error() != status.error()))
         return complain(closed.error());
     return status.value_or(could_not);
 }
@@ -273,7 +296,8 @@ std::span<char> memory_of(int argc, char** argv) {
 }
 
 void add_options(CLI::App& app, Options& options) {
-    app.add_option("DESK", options.desk, "the desk's image: a file");
+    app.add_option("DESK", options.desk,
+                   "the desk's image: a file, or nbds://HOST:PORT/EXPORT, or https://...");
     app.add_option("COMMAND", options.command,
                    "behind --: the program and its arguments; without it, a login shell");
     app.add_option("--user", options.user, "who to be inside; without it, the desk's owner");
@@ -289,6 +313,16 @@ void add_options(CLI::App& app, Options& options) {
                    "lay the desk over this OS image (baton os list) instead of the PC's system");
     app.add_option("--library", options.library,
                    "the folder of OS images; default: BATON_IMAGES, or /var/lib/baton/images");
+    app.add_option("--overlay", options.overlay,
+                   "of a desk at https://: the file that takes what is written; made if it is not "
+                   "there");
+    app.add_option("--tls", options.tls,
+                   "of a desk at nbds://: the folder with ca-cert.pem, client-cert.pem and "
+                   "client-key.pem")
+        ->capture_default_str();
+    app.add_option("--passphrase-file", options.passphrase_file,
+                   "of an encrypted desk: a file whose first line is the passphrase, -: standard "
+                   "input; without it, it is asked for");
     app.add_option("--explain", options.explain,
                    "say which rule holds for this path and where it is kept, and end");
     app.add_flag("--graphical", options.graphical,

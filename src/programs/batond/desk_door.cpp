@@ -37,6 +37,32 @@ api::DeskSnapshot told_of(const desk::Snapshot& snapshot) {
             snapshot.shared};
 }
 
+api::DeskWhereabouts whereabouts_of(const deskserver::DeskView& view) {
+    api::DeskWhereabouts where{view.header.largest_fence, view.header.generation,
+                               view.header.journey, std::nullopt};
+    if (const auto& out = view.header.checked_out)
+        where.away = {out->to, out->since, out->generation};
+    return where;
+}
+
+/// Keeps a part in the file; true: it is whole.
+Result<bool> keep_piece(const std::string& path, const api::DeskPiece& piece) {
+    const auto folder = fs::path(path).parent_path().string();
+    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (piece.offset == 0 ? O_TRUNC : 0);
+    const int fd = ::open(path.c_str(), flags, 0600);
+    if (fd < 0)
+        return fail_errno(errno, fmt::format("cannot keep the desk in {}", folder));
+    const ssize_t written = ::pwrite(fd, piece.bytes.data(), piece.bytes.size(), piece.offset);
+    const int why = errno;
+    ::close(fd);
+    if (written == static_cast<ssize_t>(piece.bytes.size()))
+        return piece.offset + written >= piece.total;
+    std::error_code ignored;
+    fs::remove(path, ignored);
+    return fail_errno(written < 0 ? why : ENOSPC,
+                      fmt::format("cannot keep the desk in {}", folder));
+}
+
 std::string text_of(const desk::CheckReport& report) {
     std::string text;
     for (const std::string& finding : report.findings)
@@ -152,6 +178,45 @@ Result<void> DeskDoor::restore(const DeskName& name, const std::string& snapshot
         .map([](const auto&) {});
 }
 
+Result<api::DeskWhereabouts> DeskDoor::whereabouts(const DeskName& name) {
+    return quick_
+        .with<deskserver::DeskView>([&](deskserver::Client& client) { return client.show(name); })
+        .map(whereabouts_of);
+}
+
+Result<api::DeskWhereabouts> DeskDoor::check_out(const DeskName& name, const std::string& journey,
+                                                 std::uint64_t generation, const std::string& to) {
+    return slow_
+        .with<deskserver::DeskView>([&](deskserver::Client& client) {
+            return client.check_out(name, journey, generation, to);
+        })
+        .map(whereabouts_of);
+}
+
+Result<std::optional<api::DeskWhereabouts>> DeskDoor::check_in_piece(const DeskName& name,
+                                                                     const api::DeskPiece& piece) {
+    const std::string path = fmt::format("{}/{}.checkin", transit_, name.value);
+    const auto whole = keep_piece(path, piece);
+    if (!whole)
+        return tl::unexpected(whole.error());
+    if (!*whole)
+        return std::nullopt;
+    auto back = slow_.with<deskserver::DeskView>(
+        [&](deskserver::Client& client) { return client.bring_back(name, path); });
+    std::error_code ignored;
+    fs::remove(path, ignored);
+    if (!back)
+        return tl::unexpected(back.error());
+    return std::optional(whereabouts_of(*back));
+}
+
+Result<api::DeskWhereabouts> DeskDoor::call_off(const DeskName& name) {
+    return slow_
+        .with<deskserver::DeskView>(
+            [&](deskserver::Client& client) { return client.call_off(name); })
+        .map(whereabouts_of);
+}
+
 void DeskDoor::export_image(const DeskName& name, net::Respond respond) {
     const std::string path = fmt::format("{}/{}.export", transit_, name.value);
     std::error_code ignored;
@@ -174,21 +239,12 @@ void DeskDoor::export_image(const DeskName& name, net::Respond respond) {
 Result<std::optional<api::DeskFacts>> DeskDoor::import_piece(const DeskName& name, const UserName&,
                                                              const api::DeskPiece& piece) {
     const std::string path = fmt::format("{}/{}.import", transit_, name.value);
-    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (piece.offset == 0 ? O_TRUNC : 0);
-    const int fd = ::open(path.c_str(), flags, 0600);
-    if (fd < 0)
-        return fail_errno(errno, fmt::format("cannot keep the desk in {}", transit_));
-    const ssize_t written = ::pwrite(fd, piece.bytes.data(), piece.bytes.size(), piece.offset);
-    const int why = errno;
-    ::close(fd);
-    std::error_code ignored;
-    if (written != static_cast<ssize_t>(piece.bytes.size())) {
-        fs::remove(path, ignored);
-        return fail_errno(written < 0 ? why : ENOSPC,
-                          fmt::format("cannot keep the desk in {}", transit_));
-    }
-    if (piece.offset + written < piece.total)
+    const auto whole = keep_piece(path, piece);
+    if (!whole)
+        return tl::unexpected(whole.error());
+    if (!*whole)
         return std::nullopt;
+    std::error_code ignored;
     auto made = slow_.with<deskserver::DeskView>(
         [&](deskserver::Client& client) { return client.upload(name, path); });
     fs::remove(path, ignored);

@@ -31,6 +31,13 @@ class DeskDoor : public handoff::DeskServer, public api::DeskAdmin {
     Result<std::vector<api::DeskSnapshot>> snapshots(const DeskName& name) override;
     Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot) override;
     Result<void> restore(const DeskName& name, const std::string& snapshot) override;
+    Result<api::DeskWhereabouts> whereabouts(const DeskName& name) override;
+    Result<api::DeskWhereabouts> check_out(const DeskName& name, const std::string& journey,
+                                           std::uint64_t generation,
+                                           const std::string& to) override;
+    Result<std::optional<api::DeskWhereabouts>>
+    check_in_piece(const DeskName& name, const api::DeskPiece& piece) override;
+    Result<api::DeskWhereabouts> call_off(const DeskName& name) override;
     void export_image(const DeskName& name, net::Respond respond) override;
     Result<std::optional<api::DeskFacts>> import_piece(const DeskName& name, const UserName& owner,
                                                        const api::DeskPiece& piece) override;

@@ -212,6 +212,12 @@ class SimulatedWorld : public World,
     Result<std::vector<api::DeskSnapshot>> snapshots(const DeskName& name) override;
     Result<void> remove_snapshot(const DeskName& name, const std::string& snapshot) override;
     Result<void> restore(const DeskName& name, const std::string& snapshot) override;
+    Result<api::DeskWhereabouts> whereabouts(const DeskName& name) override;
+    Result<api::DeskWhereabouts> check_out(const DeskName&, const std::string&, std::uint64_t,
+                                           const std::string&) override;
+    Result<std::optional<api::DeskWhereabouts>> check_in_piece(const DeskName&,
+                                                               const api::DeskPiece&) override;
+    Result<api::DeskWhereabouts> call_off(const DeskName&) override;
     void export_image(const DeskName& name, net::Respond respond) override;
     Result<std::optional<api::DeskFacts>> import_piece(const DeskName& name, const UserName& owner,
                                                        const api::DeskPiece& piece) override;
@@ -496,6 +502,31 @@ Result<void> SimulatedWorld::restore(const DeskName& name, const std::string& sn
         return fail(Errc::not_found,
                     fmt::format("the desk {} has no snapshot '{}'", name.value, snapshot));
     return {};
+}
+
+tl::unexpected<Error> no_journeys() {
+    return fail(Errc::unsupported, "a simulated desk has no image that could be taken away");
+}
+
+Result<api::DeskWhereabouts> SimulatedWorld::whereabouts(const DeskName& name) {
+    const std::lock_guard lock(mutex_);
+    if (!things_.desks.contains(name))
+        return no_such_desk(name);
+    return api::DeskWhereabouts{};
+}
+
+Result<api::DeskWhereabouts> SimulatedWorld::check_out(const DeskName&, const std::string&,
+                                                       std::uint64_t, const std::string&) {
+    return no_journeys();
+}
+
+Result<std::optional<api::DeskWhereabouts>> SimulatedWorld::check_in_piece(const DeskName&,
+                                                                           const api::DeskPiece&) {
+    return no_journeys();
+}
+
+Result<api::DeskWhereabouts> SimulatedWorld::call_off(const DeskName&) {
+    return no_journeys();
 }
 
 void SimulatedWorld::export_image(const DeskName&, net::Respond respond) {

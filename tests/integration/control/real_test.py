@@ -3,8 +3,10 @@
 import hashlib
 import json
 import pathlib
+import random
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -37,6 +39,10 @@ low_space = "1MiB"
 runtime = "{folder}/run"
 end_at_exit = true
 """
+
+
+def shown(site):
+    return site.baton("desk", "show", "kim", "--json").json
 
 
 class RealSite(Site):
@@ -129,6 +135,108 @@ class Desks(unittest.TestCase):
             kinds = [json.loads(line)["kind"] for line in site.baton("events", "--json").out.splitlines()]
             self.assertEqual([kind for kind in kinds if kind.startswith("desk.")],
                              ["desk.created", "desk.snapshot", "desk.restored", "desk.snapshot_removed"])
+
+    def test_a_desk_is_taken_away_and_comes_back(self):
+        with RealSite() as site:
+            site.baton("user", "add", "kim", "--password-stdin", given="correct horse\n")
+            site.baton("desk", "create", "kim", "--size", "64MiB")
+            home = site.folder / "desks" / "kim.desk"
+            stick = site.folder / "stick"
+            stick.mkdir()
+            away = stick / "kim.desk"
+            kim = {"BATON_CONTROLLER": None, "BATON_TOKEN_FILE": None}
+            site.baton("login", "kim", "--password-stdin", "--controller", next(url for url in site.urls if "https" in url),
+                       "--authority", str(site.folder / "state" / "pki" / "ca-cert.pem"), given="correct horse\n", **kim)
+            done = site.baton("desk", "checkout", "kim", str(away), "--to", "stick", "--json", **kim).json
+            self.assertEqual((done["state"], done["away"]["to"], done["away"]["by"]), ("checked_out", "stick", "kim"))
+            self.assertEqual([path.name for path in stick.iterdir()], ["kim.desk"], "nothing else is left on the stick")
+            shown = site.baton("desk", "show", "kim").out
+            self.assertIn("at stick, taken by kim on ", shown)
+            # again with the same file: what a lost answer needs; with another: no
+            self.assertEqual(site.baton("desk", "checkout", "kim", str(away), "--json").json["away"]["to"], "stick")
+            self.assertIn("stick", site.baton("desk", "checkout", "kim", str(stick / "more.desk"), status=4).err)
+            with open(away, "r+b") as file:
+                file.seek(-4096, 2)
+                file.write(b"on the way")
+            twin = stick / "twin.desk"
+            twin.write_bytes(away.read_bytes())
+            site.baton("desk", "checkin", "kim", "--lost", status=6, **kim)
+            back = site.baton("desk", "checkin", "kim", str(away), "--json", **kim).json
+            self.assertEqual((back["state"], back["away"]), ("ok", None))
+            self.assertIn(b"on the way", home.read_bytes()[-4096:])
+            self.assertTrue(site.baton("desk", "check", "kim", "--json").json["sound"])
+            self.assertEqual(json.loads(site.baton("desk", "show", str(away), "--json").out)["checked_out"]["to"], "desk-server")
+            with open(twin, "r+b") as file:
+                file.seek(-4096, 2)
+                file.write(b"another way")
+            self.assertIn("cannot come back", site.baton("desk", "checkin", "kim", str(twin), status=5).err)
+            self.assertIn(b"on the way", home.read_bytes()[-4096:])
+            # a stick that is lost
+            site.baton("desk", "checkout", "kim", str(stick / "lost.desk"))
+            self.assertIn("used again", site.baton("desk", "checkin", "kim", "--lost").out)
+            self.assertIn("cannot come back", site.baton("desk", "checkin", "kim", str(stick / "lost.desk"), status=5).err)
+            kinds = [json.loads(line)["kind"] for line in site.baton("events", "--json").out.splitlines()]
+            self.assertEqual([kind for kind in kinds if kind.startswith("desk.")],
+                             ["desk.created", "desk.checked_out", "desk.checked_in"] + ["desk.checked_out", "desk.checked_in"])
+
+    def test_killed_on_the_way_nothing_is_lost(self):
+        """The command line or the controller killed at any moment of a check-out and a check-in."""
+        with RealSite() as site:
+            site.baton("user", "add", "kim", "--no-password")
+            site.baton("desk", "create", "kim", "--size", "64MiB")
+            home = site.folder / "desks" / "kim.desk"
+            with open(home, "r+b") as file:  # content that takes a while on its way
+                file.seek((1 << 20) + (40 << 20))
+                file.write(random.Random(5).randbytes(12 << 20))
+            away = site.folder / "kim.desk"
+            chance = random.Random(11)
+            reached = {"out": 0, "in": 0, "killed": 0}
+            for turn in range(14):
+                mark = f"turn {turn:04}".encode()
+                self.cut_off(site, chance, reached, "checkout", "kim", str(away))
+                # given again it goes on, whatever was reached
+                if away.exists() and not shown(site)["away"]:
+                    again = site.baton("desk", "checkout", "kim", str(away), status=None)
+                    if again.status:  # a file that never became the desk
+                        away.unlink()
+                if not shown(site)["away"]:
+                    site.baton("desk", "checkout", "kim", str(away))
+                reached["out"] += 1
+                with open(away, "r+b") as file:
+                    file.seek(-4096, 2)
+                    file.write(mark)
+                self.cut_off(site, chance, reached, "checkin", "kim", str(away))
+                if shown(site)["away"] or not json.loads(site.baton("desk", "show", str(away), "--json").out)["checked_out"]:
+                    site.baton("desk", "checkin", "kim", str(away))
+                reached["in"] += 1
+                self.assertIn(mark, home.read_bytes()[-4096:])
+                self.assertEqual(shown(site)["state"], "ok")
+                away.unlink()
+            self.assertTrue(site.baton("desk", "check", "kim", "--json").json["sound"])
+            self.assertGreater(reached["killed"], 0)
+            print(reached)
+
+    def cut_off(self, site, chance, reached, *words):
+        child = site.popen("desk", *words)
+        try:
+            child.wait(chance.uniform(0.02, 0.5))
+        except subprocess.TimeoutExpired:
+            reached["killed"] += 1
+            if reached["killed"] % 3 == 0:
+                site.kill()
+                site.start()
+            else:
+                child.kill()
+        child.communicate(timeout=60)
+        # what the controller does for a caller that has gone goes on: until then the desk is in work
+        deadline = time.monotonic() + 60
+        while True:
+            looked = site.baton("desk", "check", "kim", status=None)
+            if looked.status == 0:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(looked.err)
+            time.sleep(0.05)
 
     def test_a_damaged_desk_is_named(self):
         with RealSite() as site:

@@ -126,6 +126,39 @@ class FakeDesks : public DeskAdmin {
         return {};
     }
 
+    std::map<DeskName, DeskWhereabouts> places;
+
+    Result<DeskWhereabouts> whereabouts(const DeskName& name) override { return places[name]; }
+
+    Result<DeskWhereabouts> check_out(const DeskName& name, const std::string& journey,
+                                      std::uint64_t generation, const std::string& to) override {
+        if (broken)
+            return tl::unexpected(*broken);
+        auto& place = places[name];
+        if (place.away && place.journey != journey)
+            return fail(Errc::refused, "was taken away to " + place.away->to);
+        place.journey = journey;
+        place.away = {to, WallTime(std::chrono::milliseconds(1000)), generation};
+        return place;
+    }
+
+    Result<std::optional<DeskWhereabouts>> check_in_piece(const DeskName& name,
+                                                          const DeskPiece& piece) override {
+        if (piece.offset + static_cast<std::int64_t>(piece.bytes.size()) < piece.total)
+            return std::nullopt;
+        if (broken)
+            return tl::unexpected(*broken);
+        places[name] = {FencingNumber{9}, 12, "", std::nullopt};
+        return std::optional(places[name]);
+    }
+
+    Result<DeskWhereabouts> call_off(const DeskName& name) override {
+        if (!places[name].away)
+            return fail(Errc::conflict, "it is not checked out");
+        places[name].away.reset();
+        return places[name];
+    }
+
     void export_image(const DeskName& name, net::Respond respond) override {
         net::Response response;
         response.body = "image of " + name.value;

@@ -177,6 +177,64 @@ TEST_F(DesksTest, APersonKeepsAndRestoresTheirOwnDesk) {
     EXPECT_EQ(ask(kim, "PUT", "/full"), net::http_status(Errc::full));
 }
 
+TEST_F(DesksTest, ADeskThatWasTakenAwayIsKnownAndComesBack) {
+    ASSERT_EQ(create(R"({"name":"kim"})").status, 201);
+    const std::string journey = "0c5d1b42-d2f3-4f0c-ba83-83cf4eb5251e";
+    const auto out = [&](const std::string& who, const std::string& id, const std::string& to) {
+        return site.ask(
+            who, "PUT", "/v1/desks/kim/checkout",
+            json::serialize(json::object{{"journey", id}, {"generation", 3}, {"to", to}}));
+    };
+    const auto away = [&] { return site.get(kim, "/v1/desks/kim").at("away"); };
+    EXPECT_TRUE(away().is_null());
+    EXPECT_EQ(out(lee, journey, "stick").status, 404) << "somebody else's desk";
+    EXPECT_EQ(out(kim, journey, "../x").status, 400);
+    ASSERT_EQ(out(kim, journey, "stick").status, 200);
+    EXPECT_EQ(out(kim, journey, "stick").status, 200) << "an answer that was lost";
+    EXPECT_EQ(site.get(kim, "/v1/desks/kim").at("state").as_string(), "checked_out");
+    EXPECT_EQ(away().at("to").as_string(), "stick");
+    EXPECT_EQ(away().at("by").as_string(), "kim");
+    EXPECT_EQ(out(kim, "another", "home").status, net::http_status(Errc::refused));
+    const auto where = site.get(kim, "/v1/desks/kim/checkout");
+    EXPECT_EQ(where.at("journey").as_string(), journey);
+    EXPECT_EQ(where.at("away").at("generation").to_number<int>(), 3);
+
+    const auto in = [&](const std::string& who, const std::string& query) {
+        return site.ask(who, "PUT", "/v1/desks/kim/checkin?" + query, "abcd").status;
+    };
+    EXPECT_EQ(in(lee, "total=4"), 404);
+    EXPECT_EQ(in(kim, "total=4&offset=1"), 400);
+    EXPECT_EQ(in(kim, "total=9999999999999"), 400) << "more than the desk can hold";
+    EXPECT_EQ(in(kim, "total=8"), 202);
+    site.desks.broken = Error{Errc::conflict, "it is another desk's", "", 0};
+    EXPECT_EQ(in(kim, "total=8&offset=4"), net::http_status(Errc::conflict));
+    EXPECT_FALSE(away().is_null()) << "nothing came back";
+    site.desks.broken.reset();
+    EXPECT_EQ(in(kim, "total=8&offset=4"), 200);
+    EXPECT_TRUE(away().is_null());
+    EXPECT_EQ(site.get(kim, "/v1/desks/kim").at("fence").to_number<int>(), 9);
+
+    ASSERT_EQ(out(kim, journey, "stick").status, 200);
+    EXPECT_EQ(site.ask(kim, "DELETE", "/v1/desks/kim/checkout").status, 403);
+    EXPECT_EQ(site.ask(site.admin, "DELETE", "/v1/desks/kim/checkout").status, 200);
+    EXPECT_EQ(site.get(kim, "/v1/desks/kim").at("state").as_string(), "ok");
+}
+
+TEST_F(DesksTest, WhatTheDeskServerSaysIsTakenOverAlsoWhenACallFails) {
+    ASSERT_EQ(create(R"({"name":"kim"})").status, 201);
+    auto& place = site.desks.places[DeskName("kim")];
+    place.away = {"stick", WallTime(std::chrono::milliseconds(5)), 3}; // the mark is there, the
+    site.desks.broken = Error{Errc::timeout, "no answer", "", 0};      // controller did not hear
+    const auto body = R"({"journey":"x","generation":3,"to":"stick"})";
+    EXPECT_EQ(site.ask(kim, "PUT", "/v1/desks/kim/checkout", body).status,
+              net::http_status(Errc::timeout));
+    EXPECT_EQ(site.get(kim, "/v1/desks/kim").at("state").as_string(), "checked_out");
+    place.away.reset();
+    EXPECT_EQ(site.ask(kim, "PUT", "/v1/desks/kim/checkout", body).status,
+              net::http_status(Errc::timeout));
+    EXPECT_EQ(site.get(kim, "/v1/desks/kim").at("state").as_string(), "ok");
+}
+
 TEST_F(DesksTest, ADeskInUseIsLeftAlone) {
     ASSERT_EQ(create(R"({"name":"kim"})").status, 201);
     store::Change change;
@@ -189,6 +247,9 @@ TEST_F(DesksTest, ADeskInUseIsLeftAlone) {
              {"PUT", "/v1/desks/kim/snapshots/s"},
              {"DELETE", "/v1/desks/kim/snapshots/s"},
              {"POST", "/v1/desks/kim/snapshots/s/restore"},
+             {"PUT", "/v1/desks/kim/checkout"},
+             {"DELETE", "/v1/desks/kim/checkout"},
+             {"PUT", "/v1/desks/kim/checkin"},
              {"GET", "/v1/desks/kim/image"}}) {
         const net::Response response = site.ask(site.admin, method, target);
         EXPECT_EQ(response.status, net::http_status(Errc::busy)) << target;

@@ -66,6 +66,9 @@ TEST(DeskCopies, NoOtherDoes) {
     pair = Pair();
     pair.copy.checked_out = CheckOut{"home", {}, 5};
     EXPECT_THAT(why(pair), HasSubstr("stayed"));
+    pair = Pair();
+    pair.copy.generation = ~std::uint64_t{0};
+    EXPECT_THAT(why(pair), HasSubstr("more openings"));
 }
 
 TEST(DeskCopies, NoGenerationsMakeAStrangerTheRightOne) {

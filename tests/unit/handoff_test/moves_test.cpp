@@ -315,6 +315,10 @@ TEST(Handoff, BadInputIsNamedAndChangesNothing) {
     auto rows = world.store.desks().value();
     rows[0].state = store::DeskState::damaged;
     rows[1].state = store::DeskState::checked_out;
+    rows[1].away_to = "stick";
+    rows[1].away_by = UserName("user9");
+    rows[1].away_since = WallTime(std::chrono::hours(1));
+    std::string last;
     change.desks = {rows[0], rows[1]};
     change.users = {{UserName("user3"), Role::user, "", true, {}}};
     ASSERT_TRUE(world.store.commit(change));
@@ -328,6 +332,7 @@ TEST(Handoff, BadInputIsNamedAndChangesNothing) {
         world.settle();
         EXPECT_TRUE(result && !*result) << user;
         EXPECT_FALSE(result->error().what.empty());
+        last = result->error().what;
         return result->error().code;
     };
     EXPECT_EQ(code_of("nobody", "", ""), Errc::not_found);
@@ -337,6 +342,7 @@ TEST(Handoff, BadInputIsNamedAndChangesNothing) {
     EXPECT_EQ(code_of("user4", "", "user5"), Errc::forbidden);
     EXPECT_EQ(code_of("user1", "", ""), Errc::corrupt);
     EXPECT_EQ(code_of("user2", "", ""), Errc::busy);
+    EXPECT_EQ(last, "the desk 'user2' was taken away to stick by user9 on 1970-01-01 at 01:00 UTC");
     EXPECT_EQ(world.store.commits(), commits);
 
     const auto closed = world.close(SessionId("s-none"));

@@ -67,10 +67,17 @@ class StoreContract : public ::testing::TestWithParam<Adapter> {
                         "ab12",
                         R"({"x":"한\u0000"})",
                         WallTime(std::chrono::milliseconds(77))};
-    const DeskRow desk_{DeskName("kim"),    DeskId("uuid-1"),
-                        UserName("kim"),    34'359'738'368,
-                        DeskState::damaged, FencingNumber{7},
-                        SessionId("s-1"),   WallTime(std::chrono::milliseconds(-1))};
+    const DeskRow desk_{DeskName("kim"),
+                        DeskId("uuid-1"),
+                        UserName("kim"),
+                        34'359'738'368,
+                        DeskState::damaged,
+                        FencingNumber{7},
+                        SessionId("s-1"),
+                        WallTime(std::chrono::milliseconds(-1)),
+                        "stick",
+                        UserName("kim"),
+                        WallTime(std::chrono::milliseconds(5))};
     const SessionRow session_{SessionId("s-1"),
                               UserName("kim"),
                               DeskName("kim"),

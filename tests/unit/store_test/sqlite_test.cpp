@@ -244,9 +244,11 @@ TEST(SqliteStore, BringsTheFirstSchemaUpToDate) {
         "DROP INDEX moves_of_a_session; DROP INDEX ended_moves_by_start;"
         "DROP INDEX closed_sessions_by_start; ALTER TABLE sessions DROP COLUMN route;"
         "ALTER TABLE desktops DROP COLUMN screen_ticket; DROP TABLE gateways; DROP TABLE clients;"
+        "ALTER TABLE desks DROP COLUMN away_to; ALTER TABLE desks DROP COLUMN away_by;"
+        "ALTER TABLE desks DROP COLUMN away_since;"
         "PRAGMA user_version = 1");
     EXPECT_EQ(open_sqlite(path).value()->setting("number").value(), "1");
-    EXPECT_EQ(number_in(path, "PRAGMA user_version"), 5);
+    EXPECT_EQ(number_in(path, "PRAGMA user_version"), 6);
     EXPECT_EQ(number_in(path,
                         "SELECT count(*) FROM sqlite_schema WHERE name IN ('moves_of_a_session', "
                         "'ended_moves_by_start', 'closed_sessions_by_start')"),
