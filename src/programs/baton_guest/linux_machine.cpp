@@ -173,6 +173,7 @@ Result<void> LinuxMachine::mount_desk(const std::string& device, bool read_only,
 }
 
 Result<void> LinuxMachine::make_home(const std::string& person) {
+    BATON_TRY(mounts_.make_folder("/home")); // small images have none
     BATON_TRY(mounts_.make_home("/home/" + person));
     return add_accounts(person);
 }
