@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <string_view>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace baton::desk {
@@ -61,7 +62,7 @@ Result<void> convert(const process::Command& command, const std::string& doing) 
         const auto done = process::run_checked(command, doing);
         if (done)
             return {};
-        auto error = done.error();
+        const auto& error = done.error();
         if (error.what.find(chance) != std::string::npos && round + 1 < tries)
             continue;
         if (error.what.find("Invalid password") != std::string::npos)
