@@ -34,7 +34,7 @@ class Shell:
     def run(self, script):
         """Milliseconds until all of it is done."""
         begin = time.perf_counter()
-        self.process.stdin.write("{ " + script + "; } > /dev/null && echo done || echo failed\n")
+        self.process.stdin.write("{\n" + script + "\n} > /dev/null && echo done || echo failed\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if answer != "done\n":

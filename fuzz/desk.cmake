@@ -1,2 +1,3 @@
 baton_fuzz(desk_header ROOM desk)
 baton_fuzz(desk_pack ROOM desk)
+baton_fuzz(desk_qcow2 ROOM desk)

@@ -62,7 +62,7 @@ Result<void> convert(const process::Command& command, const std::string& doing) 
         const auto done = process::run_checked(command, doing);
         if (done)
             return {};
-        auto error = done.error();
+        const auto& error = done.error();
         if (error.what.find(chance) != std::string::npos && round + 1 < tries)
             continue;
         if (error.what.find("Invalid password") != std::string::npos)
@@ -88,6 +88,40 @@ bool looks_encrypted(const std::string& path) {
     std::array<char, 4> start{};
     return file.open() && ::pread(file.get(), start.data(), start.size(), 0) == 4 &&
            std::string_view(start.data(), start.size()) == qcow2_magic;
+}
+
+Result<void> check_qcow2(std::span<const std::uint8_t> bytes, bool layer) {
+    // QEMU, docs/interop/qcow2.txt: all numbers are big-endian
+    const auto number = [&](std::size_t at, std::size_t count) {
+        std::uint64_t value = 0;
+        for (const auto byte : bytes.subspan(at, count))
+            value = value << 8 | byte;
+        return value;
+    };
+    if (bytes.size() < qcow2_header_span || number(0, 4) != 0x514649fb)
+        return fail(Errc::corrupt, "it is no qcow2 file, or cut short");
+    constexpr std::uint64_t luks = 2;
+    constexpr std::uint64_t other_data_file = 4;
+    const bool names_another = number(8, 8) != 0;
+    const auto crypt = number(32, 4);
+    if (number(4, 4) != 3 || crypt != (layer ? 0 : luks))
+        return fail(Errc::refused,
+                    layer ? "it is no layer of Baton's"
+                          : "it is a qcow2 file, and no encrypted desk",
+                    "make one with: baton desk create --encrypt");
+    if ((number(72, 8) & other_data_file) != 0 || (names_another && !layer))
+        return fail(Errc::refused, "it names another file, which would be read or written",
+                    "whoever gave it to you means harm, or made it for something else");
+    return {};
+}
+
+Result<void> check_qcow2(int fd, bool layer, const std::string& path) {
+    std::array<std::uint8_t, qcow2_header_span> bytes{};
+    const auto n = ::pread(fd, bytes.data(), bytes.size(), 0);
+    if (n < 0)
+        return fail_errno(errno, "cannot read " + path);
+    auto sound = check_qcow2(std::span(bytes).first(static_cast<std::size_t>(n)), layer);
+    return sound ? sound : tl::unexpected(sound.error().in(path + " is not opened"));
 }
 
 process::Command encrypt_command(const std::string& image, const std::string& to,
@@ -149,6 +183,10 @@ Result<void> decrypt_image(const std::string& encrypted, const std::string& to,
     if (encrypted.find(',') != std::string::npos)
         return fail(Errc::invalid_argument, encrypted + " has a comma in its name",
                     "give it another name first");
+    const process::Descriptor from(::open(encrypted.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!from.open())
+        return fail_errno(errno, "cannot open " + encrypted);
+    BATON_TRY(check_qcow2(from.get(), false, encrypted));
     Coming file(to);
     BATON_TRY(
         convert(decrypt_command(encrypted, file.path(), passphrase), "decrypting " + encrypted));

@@ -89,11 +89,12 @@ std::string at_descriptor(int number) {
     return "/proc/self/fd/" + std::to_string(number);
 }
 
-json::object layered(const char* extra, const json::value& value) {
-    return {{"driver", "qcow2"},
-            {"node-name", "shown"},
-            {extra, value},
-            {"file", json::object{{"driver", "file"}, {"filename", at_descriptor(4)}}}};
+json::object layered(const json::object& more) {
+    json::object device{{"driver", "qcow2"},
+                        {"node-name", "shown"},
+                        {"file", json::object{{"driver", "file"}, {"filename", at_descriptor(4)}}}};
+    device.insert(more.begin(), more.end());
+    return device;
 }
 
 /// QEMU 7.2's own client for the web loses a wakeup now and then and waits for ever.
@@ -201,7 +202,8 @@ ShowOrder show_order(const DeskPlace& place, const DiskOrder& order) {
     case DeskPlace::Kind::encrypted:
         add({"--object", "secret,id=key,file=" + at_descriptor(5)});
         add(device_words(
-            layered("encrypt", json::object{{"format", "luks"}, {"key-secret", "key"}})));
+            layered({{"encrypt", json::object{{"format", "luks"}, {"key-secret", "key"}}},
+                     {"backing", nullptr}})));
         show.place = place.text;
         break;
     case DeskPlace::Kind::web:
@@ -211,7 +213,7 @@ ShowOrder show_order(const DeskPlace& place, const DiskOrder& order) {
                           {"node-name", "far"},
                           {"server", json::object{{"type", "fd"}, {"str", "5"}}},
                           {"read-only", true}}));
-        add(device_words(layered("backing", "far")));
+        add(device_words(layered({{"backing", "far"}})));
         show.place = order.overlay;
         break;
     case DeskPlace::Kind::server:
@@ -249,6 +251,7 @@ Result<DeskDisk> DeskDisk::open(const DeskPlace& place, const DiskOrder& order,
         file = Descriptor(::open(show.place.c_str(), O_RDWR | O_CLOEXEC));
         if (!file.open())
             return fail_errno(errno, "cannot open " + show.place);
+        BATON_TRY(desk::check_qcow2(file.get(), place.kind == DeskPlace::Kind::web, show.place));
         show.files = {file.get()};
     }
     if (place.kind == DeskPlace::Kind::encrypted) {

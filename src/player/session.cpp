@@ -17,7 +17,7 @@ namespace {
 constexpr std::chrono::milliseconds assembling{60'000};
 constexpr std::chrono::milliseconds letting_go{60'000};
 constexpr std::chrono::milliseconds showing_image{15'000};
-constexpr std::chrono::milliseconds showing_disk{60'000};
+constexpr std::chrono::milliseconds showing_disk{180'000};
 constexpr std::chrono::milliseconds network_up{10'000};
 
 /// 32 hex digits, as machine-id(5): the desk's own, the same wherever it is open.

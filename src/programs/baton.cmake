@@ -23,3 +23,5 @@ file(CREATE_LINK "${CMAKE_SOURCE_DIR}/src/netboot/client" "${CMAKE_BINARY_DIR}/s
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/src/netboot/client" DESTINATION share/baton USE_SOURCE_PERMISSIONS)
 install(FILES "${CMAKE_SOURCE_DIR}/packaging/completion/baton.bash" DESTINATION share/bash-completion/completions
     RENAME baton)
+install(FILES "${CMAKE_SOURCE_DIR}/packaging/completion/baton-play.bash" DESTINATION share/bash-completion/completions
+    RENAME baton-play)
