@@ -2,6 +2,7 @@
 #include "unit/api_test/site.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <rapidcheck/gtest.h>
 
 namespace baton::api::testing {
