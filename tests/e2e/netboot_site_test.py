@@ -118,11 +118,14 @@ class Pc:
         # emulation drops what overruns its keyboard's queue
         for letter in text:
             time.sleep(0.06)
-            codes = ["shift", SHIFTED[letter]] if letter in SHIFTED else [UNSHIFTED.get(letter, letter)]
-            for down in (True, False):
-                for code in codes if down else reversed(codes):
-                    self.command("input-send-event", events=[
-                        {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": code}}}])
+            self.key(*(["shift", SHIFTED[letter]] if letter in SHIFTED else [UNSHIFTED.get(letter, letter)]))
+
+    def key(self, *codes):
+        """One key, or several together."""
+        for down in (True, False):
+            for code in codes if down else reversed(codes):
+                self.command("input-send-event", events=[
+                    {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": code}}}])
 
     def type_line(self, line):
         self.type(line + "\n")
@@ -144,6 +147,8 @@ class Pc:
 
 
 class OnASite(unittest.TestCase):
+    IMAGE = "tiny"
+
     @classmethod
     def setUpClass(cls):
         for old in ("logs", "site", "pictures"):
@@ -151,7 +156,7 @@ class OnASite(unittest.TestCase):
         PICTURES.mkdir(parents=True)
         network.private_run()
         cls.site = NetbootSite(SiteSettings(build=BUILD, state=STATE, hosts=2, clients=1, route="gateway",
-                                            grow_when_leaving=False))
+                                            image=cls.IMAGE, grow_when_leaving=False))
         cls.addClassCleanup(cls.site.down)
         cls.site.up()
         cls.site.serve_netboot()
@@ -287,6 +292,55 @@ class FourPcsTest(OnASite):
             self.assertEqual(site.read_from_desk(name, "diary").split(), [f"of-{name}"])
             pc.power_off()
         print(json.dumps(timings))
+
+
+class KoreanTest(OnASite):
+    """A Korean sentence, by the keys of a Korean keyboard at the PC, in a graphical desktop."""
+
+    IMAGE = "desktop"
+    SENTENCE = "dkssudgktpdy"  # 안녕하세요 on the two-set keyboard
+
+    def settles(self, pc, name, changes_from=None):
+        """Until two looks in a row see the same, and another picture than before: a program has come and rests."""
+        last = [b""]
+
+        def rests():
+            time.sleep(1)
+            now, before = pc.picture(name), last[0]
+            last[0] = now
+            # the clock in the bar may go on
+            return now == before and now != changes_from
+        wait_for(f"{name} to be on the screen", rests, 120, [pc.process])
+        return last[0]
+
+    def test_a_korean_sentence(self):
+        site = self.site
+        site.add_person("ryu")
+        pc = Pc(site, 9)
+        wait_for("the login on the PC's screen", lambda: pc.login_shown("korean-login"), 300, [pc.process])
+        self.log_in(pc, "ryu")
+        session = self.session_of("ryu", pc)
+        wait_for("the login to be gone", lambda: not pc.login_shown("korean-desktop"), 180, [pc.process])
+        site.watch("ryu", session).wait_for_desk(120)
+        before = self.settles(pc, "korean-desk")  # the input method among what has come
+        pc.type_line("terminal -geometry 60x8-30-60 &")
+        self.settles(pc, "korean-terminal", before)
+        pc.type_line("cat > korean.txt")
+        pc.key("lang1")
+        for letter in self.SENTENCE:
+            before = pc.picture("korean-typed")
+            pc.type(letter)
+            wait_for("a syllable", lambda before=before: pc.picture("korean-typed") != before, 30, [pc.process])
+        pc.type("\n")
+        time.sleep(1)
+        pc.key("ctrl", "d")
+        pc.key("lang1")
+        pc.type_line("sync")
+        self.settles(pc, "korean-written")
+        site.close("ryu")
+        wait_for("the desktop to be gone", lambda: not site.domains(), 60)
+        self.assertEqual(site.read_from_desk("ryu", "korean.txt"), "안녕하세요\n")
+        pc.power_off()
 
 
 if __name__ == "__main__":
