@@ -18,7 +18,8 @@ void add_addresses(const Settings& settings, std::vector<DnsmasqOption>& options
     options.push_back({"dhcp-range", settings.range_first + "," + settings.range_last + "," +
                                          settings.netmask + "," +
                                          std::to_string(settings.lease_minutes) + "m"});
-    // it would ping each new address for 3 s, and serve nobody meanwhile: nobody else gives any here
+    // it would ping each new address for 3 s, and serve nobody meanwhile: nobody else gives any
+    // here
     options.push_back({"no-ping", ""});
     // without a value dnsmasq would tell its own address for both
     options.push_back(

@@ -92,9 +92,10 @@ TEST_P(ManySwitches, NothingIsLostAndNothingSticks) {
             << "switch " << turn << ": '" << word << "' arrived as '" << arrived() << "'";
         if (turn % 20 == 0) {
             // QEMU lets a key that comes while its machine stands still fall
-            ASSERT_TRUE(eventually(
-                [&] { return testing::keys_held(two.desktops[to].scan_codes()) == 0; }))
-                << "switch " << turn << ": a key sticks";
+            ASSERT_TRUE(eventually([&] {
+                return testing::keys_held(two.desktops[to].scan_codes()) == 0;
+            })) << "switch "
+                << turn << ": a key sticks";
             const std::string picture = two.desktops[to].stop_and_dump();
             ASSERT_TRUE(kim.look_until_it_shows(picture)) << turn;
             two.desktops[to].go_on();

@@ -156,7 +156,7 @@ class BootServer:
     def run(self, *words, status=0, prefix=(), typed=""):
         environment = {**os.environ, "BATON_NETBOOT": str(self.netboot), "BATON_CONTROLLER": f"unix:{self.folder}/sock",
                        "BATON_TOKEN_FILE": str(self.state / "admin.token"), "HOME": str(self.folder)}
-        done = subprocess.run([*prefix, BATON, *words], capture_output=True, text=True, timeout=300, env=environment,
+        done = subprocess.run([*prefix, BATON, *words], capture_output=True, text=True, timeout=1500, env=environment,
                               input=typed, check=False)
         if status is not None and done.returncode != status:
             raise AssertionError(f"baton {' '.join(words)}: exit status {done.returncode}, not {status}\n"
