@@ -73,7 +73,7 @@ class GateLinkTest : public ::testing::Test {
     GateLinkTest() { spdlog::set_level(spdlog::level::off); }
 
     FleetDoors doors() {
-        return {[this](const GatewayId& gateway, const net::Peer& peer) -> Result<bool> {
+        return {[](const GatewayId& gateway, const net::Peer& peer) -> Result<bool> {
                     if (peer.certificate_sha256 != "abc")
                         return fail(Errc::forbidden, "another certificate");
                     return gateway == GatewayId("tired");

@@ -1,6 +1,7 @@
 // What baton-hostd decides before anything is done: configuration, network, waiting times.
 #include "hostlink/config.h"
 #include "hostlink/desktop_network.h"
+#include "net/dialer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -93,11 +93,11 @@ TEST(Authority, IsNotTakenFromPartsThatDoNotBelongTogether) {
 TEST(Pki, AnEndIsToldInTime) {
     using std::chrono::days;
     CertificateInfo info;
-    const WallTime now{days(20'000)};
-    info.not_after = now + days(30);
-    EXPECT_EQ(expiry_warning("/c", info, now), std::nullopt);
-    EXPECT_EQ(expiry_warning("/c", info, now + days(1)), "the certificate /c ends in 29 days");
-    EXPECT_EQ(expiry_warning("/c", info, now + days(30)), "the certificate /c has expired");
+    const WallTime today{days(20'000)};
+    info.not_after = today + days(30);
+    EXPECT_EQ(expiry_warning("/c", info, today), std::nullopt);
+    EXPECT_EQ(expiry_warning("/c", info, today + days(1)), "the certificate /c ends in 29 days");
+    EXPECT_EQ(expiry_warning("/c", info, today + days(30)), "the certificate /c has expired");
 }
 
 TEST(PkiFiles, AuthorityIsMadeOnceAndKept) {
