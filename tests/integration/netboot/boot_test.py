@@ -72,6 +72,17 @@ class BootTest(unittest.TestCase):
                 self.assertIsNone(server.client(pc.mac), "it must not have run")
                 pc.screenshot("netboot-refused")
 
+    def test_the_boot_server_goes_away_in_mid_boot(self):
+        with BootServer(image=True) as server:
+            server.serve_all()
+            with Pc(server, 7) as pc:
+                pc.wait_console(f"{current(server)['id']} starts")
+                server.batond.process.kill()
+                server.batond.process.wait()
+                pc.wait_console("cannot fetch")
+                server.start_batond()
+                self.up(server, pc)
+
     def test_beside_the_networks_own_dhcp_server(self):
         with BootServer(image=True) as server, OtherDhcp(server.folder):
             server.serve_all("--proxy", *PREFIX)
