@@ -239,6 +239,8 @@ class NetbootSiteTest(OnASite):
         print(json.dumps(times))
         pc.power_off()
 
+
+class PowerLossTest(OnASite):
     def test_no_place_and_power_loss(self):
         """A PC with UEFI. No host takes anybody: its person reads why, and the PC tries on. Power goes while they work:
         their session is still theirs at another PC."""

@@ -11,18 +11,20 @@ baton_script_test(lab_ends_test KIND e2e TIMEOUT 600
 baton_script_test(netboot_site_test KIND e2e TIMEOUT 600
     COMMAND "${CMAKE_SOURCE_DIR}/lab/in-namespaces" python3 "${CMAKE_SOURCE_DIR}/tests/e2e/netboot_site_test.py"
     NetbootSiteTest)
-baton_script_test(netboot_four_test KIND e2e TIMEOUT 900 LABELS long
-    COMMAND "${CMAKE_SOURCE_DIR}/lab/in-namespaces" python3 "${CMAKE_SOURCE_DIR}/tests/e2e/netboot_site_test.py"
-    FourPcsTest)
-baton_script_test(netboot_korean_test KIND e2e TIMEOUT 900 LABELS long
-    COMMAND "${CMAKE_SOURCE_DIR}/lab/in-namespaces" python3 "${CMAKE_SOURCE_DIR}/tests/e2e/netboot_site_test.py"
-    KoreanTest)
+foreach(one "power:PowerLossTest" "four:FourPcsTest" "korean:KoreanTest")
+    string(REPLACE ":" ";" one "${one}")
+    list(GET one 0 name)
+    list(GET one 1 class)
+    baton_script_test(netboot_${name}_test KIND e2e TIMEOUT 900 LABELS long
+        COMMAND "${CMAKE_SOURCE_DIR}/lab/in-namespaces" python3 "${CMAKE_SOURCE_DIR}/tests/e2e/netboot_site_test.py"
+        ${class})
+endforeach()
 # each in a folder of its own; lab_table3 measures, and lab_ends_test looks at the whole machine
-foreach(name lab_table3 site_test gateway_site_test lab_ends_test netboot_site_test netboot_four_test
-        netboot_korean_test)
+foreach(name lab_table3 site_test gateway_site_test lab_ends_test netboot_site_test netboot_power_test
+        netboot_four_test netboot_korean_test)
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED tiny_image
         ENVIRONMENT "BATON_BUILD=${CMAKE_BINARY_DIR};BATON_LAB_DIR=${CMAKE_BINARY_DIR}/lab-${name}")
 endforeach()
 set_tests_properties(lab_table3 lab_ends_test PROPERTIES RUN_SERIAL TRUE)
-set_tests_properties(netboot_site_test netboot_four_test PROPERTIES FIXTURES_REQUIRED "tiny_image;netboot_image")
+set_tests_properties(netboot_site_test netboot_power_test netboot_four_test PROPERTIES FIXTURES_REQUIRED "tiny_image;netboot_image")
 set_tests_properties(netboot_korean_test PROPERTIES FIXTURES_REQUIRED "desktop_image;netboot_image")
