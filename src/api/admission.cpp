@@ -92,8 +92,7 @@ void Admission::login_guest(const store::ClientRow& pc, const std::string& secre
         return done(fail(Errc::unauthenticated, "only the PC itself opens its guests' sessions",
                          "start it again, so that it says that it is up"));
     }
-    const auto image = choose_image(
-        context_, pc.os_image.value.empty() ? std::nullopt : std::optional(pc.os_image.value));
+    const auto image = choose_image(context_, pc);
     if (!image)
         return done(tl::unexpected(image.error()));
     handoff::OpenRequest request;

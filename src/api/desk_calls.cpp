@@ -15,6 +15,13 @@ Result<store::DeskRow> DeskCalls::find(const CallPtr& call) {
     return std::move(**row);
 }
 
+Result<store::DeskRow> DeskCalls::find_free(const CallPtr& call) {
+    auto row = find(call);
+    if (row)
+        BATON_TRY(is_free(*row));
+    return row;
+}
+
 Result<void> DeskCalls::is_free(const store::DeskRow& row) {
     if (!row.holder.empty())
         return fail(Errc::busy,

@@ -14,6 +14,8 @@ class DeskCalls {
   protected:
     /// The row of a desk that the caller may see.
     Result<store::DeskRow> find(const CallPtr& call);
+    /// The same of a desk with which something is to be done: is_free().
+    Result<store::DeskRow> find_free(const CallPtr& call);
     /// Nobody holds the desk and nothing is being done with it.
     Result<void> is_free(const store::DeskRow& row);
 

@@ -130,11 +130,9 @@ void CheckoutRoutes::show(const CallPtr& call) {
 }
 
 void CheckoutRoutes::begin(const CallPtr& call) {
-    auto row = find(call);
+    auto row = find_free(call);
     if (!row)
         return call->answer(row.error());
-    if (auto free = is_free(*row); !free)
-        return call->answer(free.error());
     auto fields = Fields::parse(call->request.body);
     if (!fields)
         return call->answer(fields.error());
@@ -160,11 +158,9 @@ void CheckoutRoutes::begin(const CallPtr& call) {
 void CheckoutRoutes::bring_back(const CallPtr& call) {
     if (auto fine = only_query(call->request.query, {"offset", "total"}); !fine)
         return call->answer(fine.error());
-    auto row = find(call);
+    auto row = find_free(call);
     if (!row)
         return call->answer(row.error());
-    if (auto free = is_free(*row); !free)
-        return call->answer(free.error());
     // what does not compress is packed a little larger than it is
     const auto most = row->size_bytes + row->size_bytes / 64 + (std::int64_t{16} << 20);
     auto part = piece_of(call, most);
@@ -196,11 +192,9 @@ void CheckoutRoutes::bring_back(const CallPtr& call) {
 }
 
 void CheckoutRoutes::call_off(const CallPtr& call) {
-    auto row = find(call);
+    auto row = find_free(call);
     if (!row)
         return call->answer(row.error());
-    if (auto free = is_free(*row); !free)
-        return call->answer(free.error());
     DeskAdmin& desks = context_.services.desks;
     const DeskName name = row->name;
     work_on<Outcome>(

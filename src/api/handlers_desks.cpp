@@ -158,11 +158,9 @@ void DeskRoutes::checked(const CallPtr& call, const DeskName& name,
 }
 
 void DeskRoutes::check(const CallPtr& call) {
-    auto row = find(call);
+    auto row = find_free(call);
     if (!row)
         return call->answer(row.error());
-    if (auto free = is_free(*row); !free)
-        return call->answer(free.error());
     auto fields = Fields::parse(call->request.body);
     if (!fields)
         return call->answer(fields.error());
@@ -216,11 +214,9 @@ void DeskRoutes::remove(const CallPtr& call) {
 }
 
 void DeskRoutes::export_image(const CallPtr& call) {
-    auto row = find(call);
+    auto row = find_free(call);
     if (!row)
         return call->answer(row.error());
-    if (auto free = is_free(*row); !free)
-        return call->answer(free.error());
     const DeskName name = row->name;
     // in work until the image has been sent whole or the caller has gone
     context_.desks_in_work.insert(name);

@@ -41,10 +41,9 @@ class SnapshotRoutes : DeskCalls {
 };
 
 Result<SnapshotRoutes::Asked> SnapshotRoutes::asked(const CallPtr& call) {
-    auto row = find(call);
+    auto row = find_free(call);
     if (!row)
         return tl::unexpected(row.error());
-    BATON_TRY(is_free(*row));
     Asked what{row->name, call->parameters[1]};
     BATON_TRY(check_name("snapshot's name", what.snapshot));
     return what;

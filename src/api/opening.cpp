@@ -40,4 +40,9 @@ Result<OsImageId> choose_image(Context& context, const std::optional<std::string
                 "choose one of: " + names + ", or set default_image in batond.toml");
 }
 
+Result<OsImageId> choose_image(Context& context, const store::ClientRow& pc) {
+    return choose_image(context, pc.os_image.value.empty() ? std::nullopt
+                                                           : std::optional(pc.os_image.value));
+}
+
 } // namespace baton::api

@@ -17,5 +17,7 @@ RouteKind usual_route(const Context& context);
 
 /// `image`: an id or a name; none: the site's default, or the only one there is.
 Result<OsImageId> choose_image(Context& context, const std::optional<std::string>& image);
+/// What that PC is tied to; else as without a word.
+Result<OsImageId> choose_image(Context& context, const store::ClientRow& pc);
 
 } // namespace baton::api

@@ -31,8 +31,7 @@ Result<handoff::OpenRequest> Prestarter::request_for(const store::ClientRow& pc)
         return tl::unexpected(person.error());
     if (person->disabled)
         return fail(Errc::refused, fmt::format("the user '{}' is disabled", pc.user.value));
-    const auto image = choose_image(
-        context_, pc.os_image.value.empty() ? std::nullopt : std::optional(pc.os_image.value));
+    const auto image = choose_image(context_, pc);
     if (!image)
         return tl::unexpected(image.error());
     handoff::OpenRequest request;

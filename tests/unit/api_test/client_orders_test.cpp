@@ -20,18 +20,7 @@ struct ClientOrdersTest : ::testing::Test {
     std::string token = up();
 
     std::string up(bool again = false, const std::string& address = own_address) {
-        json::object body{{"mac", mac},
-                          {"memory_mib", 971},
-                          {"image", "client-1"},
-                          {"firmware", "bios"},
-                          {"up_ms", 99}};
-        if (again)
-            body["again"] = true;
-        auto request = Site::request("", "POST", "/v1/clients/up", json::serialize(body));
-        request.peer.address = address;
-        const net::Response response = **site.begin(request);
-        EXPECT_EQ(response.status, 200) << response.body;
-        return std::string(body_of(response).at("token").as_string());
+        return std::string(site.client_up(mac, address, again).at("token").as_string());
     }
 
     std::shared_ptr<std::optional<net::Response>> asks(const std::string& query,

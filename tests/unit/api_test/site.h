@@ -279,6 +279,10 @@ class FakeFetches : public Fetches {
     std::vector<Fetch> of(const std::string& address) override { return fetched[address]; }
 };
 
+inline json::object body_of(const net::Response& response) {
+    return json::parse(response.body).as_object();
+}
+
 struct Site {
     HandClock clock;
     std::unique_ptr<store::Store> store = store::make_memory_store();
@@ -356,6 +360,22 @@ struct Site {
         return response;
     }
 
+    /// A PC without a disk says from that address that it is up; what it is answered.
+    json::object client_up(const std::string& mac, const std::string& address, bool again) {
+        json::object body{{"mac", mac},
+                          {"memory_mib", 971},
+                          {"image", "client-1"},
+                          {"firmware", "bios"},
+                          {"up_ms", 99}};
+        if (again)
+            body["again"] = true;
+        auto said = request("", "POST", "/v1/clients/up", json::serialize(body));
+        said.peer.address = address;
+        const net::Response response = **begin(said);
+        EXPECT_EQ(response.status, 200) << response.body;
+        return body_of(response);
+    }
+
     static net::Request request(const std::string& token, const std::string& method,
                                 const std::string& target, const std::string& body = {}) {
         net::Request made;
@@ -430,10 +450,6 @@ struct Site {
 inline std::string error_of(const net::Response& response) {
     const json::value body = json::parse(response.body);
     return std::string(body.at("error").at("message").as_string());
-}
-
-inline json::object body_of(const net::Response& response) {
-    return json::parse(response.body).as_object();
 }
 
 } // namespace baton::api::testing

@@ -41,15 +41,7 @@ struct UnattendedTest : ::testing::Test {
 
     json::object up(const std::string& of = pc_mac, bool again = false,
                     const std::string& address = pc_address) {
-        json::object body{
-            {"mac", of}, {"memory_mib", 971}, {"image", "client-1"}, {"firmware", "bios"}};
-        if (again)
-            body["again"] = true;
-        auto request = Site::request("", "POST", "/v1/clients/up", json::serialize(body));
-        request.peer.address = address;
-        const net::Response response = **site.begin(request);
-        EXPECT_EQ(response.status, 200) << response.body;
-        return body_of(response);
+        return site.client_up(of, address, again);
     }
 
     net::Response assign(const json::object& body, const std::string& of = pc_mac) {
