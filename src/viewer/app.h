@@ -33,6 +33,8 @@ class App {
 
   private:
     using Clock = std::chrono::steady_clock;
+    /// Between two pictures: no screen shows more, and what comes meanwhile is shown as one.
+    static constexpr std::chrono::milliseconds shortest_frame{8};
 
     [[nodiscard]] bool at_desktop() const { return state_.shown && state_.stage != Stage::idle; }
 

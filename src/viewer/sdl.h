@@ -5,6 +5,7 @@
 #include <SDL2/SDL.h>
 #include <memory>
 #include <string>
+#include <string_view>
 
 /// Inside viewer/ alone: SDL's things with an owner.
 namespace baton::viewer {
@@ -23,6 +24,13 @@ struct SdlFree {
 
 template <class T>
 using Sdl = std::unique_ptr<T, SdlFree>;
+
+/// Whether SDL shows and hears by the driver of that name: "x11", "KMSDRM" (a bare display, by
+/// OpenGL).
+inline bool video_driver_is(std::string_view name) {
+    const char* driver = SDL_GetCurrentVideoDriver();
+    return driver != nullptr && driver == name;
+}
 
 /// SDL's own word on what just failed.
 inline tl::unexpected<Error> sdl_failed(std::string what, std::string hint = {}) {

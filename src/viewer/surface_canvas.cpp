@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
 #include <utility>
 
 namespace baton::viewer {
@@ -204,9 +203,7 @@ Result<std::unique_ptr<Canvas>> make_bare_canvas(std::unique_ptr<BareScreen> scr
 }
 
 Result<std::unique_ptr<Canvas>> make_canvas(SDL_Window& window, Draw draw) {
-    const char* driver = SDL_GetCurrentVideoDriver();
-    const bool x11 = driver != nullptr && std::string_view(driver) == "x11";
-    if (draw == Draw::surface || (draw == Draw::automatic && x11)) {
+    if (draw == Draw::surface || (draw == Draw::automatic && video_driver_is("x11"))) {
         auto canvas = make_surface_canvas(window);
         if (canvas || draw == Draw::surface)
             return canvas;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string_view>
 #include <utility>
 
 namespace baton::viewer {
@@ -121,9 +120,7 @@ Result<std::unique_ptr<Canvas>> make_texture_canvas(SDL_Window& window) {
     if (renderer == nullptr)
         return sdl_failed("SDL cannot draw on this display",
                           "is Mesa's software driver (libgl1-mesa-dri) there?");
-    const char* driver = SDL_GetCurrentVideoDriver();
-    const bool bare = driver != nullptr && std::string_view(driver) == "KMSDRM";
-    return std::make_unique<TextureCanvas>(renderer, bare);
+    return std::make_unique<TextureCanvas>(renderer, video_driver_is("KMSDRM"));
 }
 
 } // namespace baton::viewer
