@@ -248,7 +248,6 @@ Result<ShownDisk> ShownDisk::show(const ShowOrder& order, std::chrono::milliseco
         return disk;
     const int reason = up ? errno : 0;
     disk.kill();
-    writing.reset();
     return refuse(last_words(reading.get()), reason);
 }
 

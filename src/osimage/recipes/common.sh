@@ -87,7 +87,7 @@ unpack_package() {
     quietly dpkg-deb -x "$deb" "$2"
 }
 
-# kernel_package: the newest image package that linux-image-amd64 stands for, or the one the cache has
+# kernel_package: the name of the newest image package that linux-image-amd64 stands for, or of the one the cache has
 kernel_package() {
     local name
     name=$(find "$cache" -maxdepth 1 -name 'linux-image-[0-9]*-amd64_*.deb' -printf '%f\n' | sort -V | tail -n 1)
@@ -97,14 +97,14 @@ kernel_package() {
         name=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
         [[ -n $name ]] || die "apt knows no linux-image-amd64; check /etc/apt"
     fi
-    package "$name"
+    echo "$name"
 }
 
 # unpack_kernel: the kernel's package into $work/kernel; sets release (6.1.0-...-amd64)
 unpack_kernel() {
-    local deb
-    deb=$(kernel_package) || exit 1
-    quietly dpkg-deb -x "$deb" "$work/kernel"
+    local name
+    name=$(kernel_package) || exit 1
+    unpack_package "$name" "$work/kernel"
     release=$(basename "$work"/kernel/lib/modules/*)
     depmod -b "$work/kernel" "$release"
 }
