@@ -11,10 +11,9 @@ baton_script_test(lab_ends_test KIND e2e TIMEOUT 600
 baton_script_test(netboot_site_test KIND e2e TIMEOUT 600
     COMMAND "${CMAKE_SOURCE_DIR}/lab/in-namespaces" python3 "${CMAKE_SOURCE_DIR}/tests/e2e/netboot_site_test.py"
     NetbootSiteTest)
-foreach(one "power:PowerLossTest" "four:FourPcsTest" "korean:KoreanTest")
-    string(REPLACE ":" ";" one "${one}")
-    list(GET one 0 name)
-    list(GET one 1 class)
+set(long_names power four korean)
+set(long_classes PowerLossTest FourPcsTest KoreanTest)
+foreach(name class IN ZIP_LISTS long_names long_classes)
     baton_script_test(netboot_${name}_test KIND e2e TIMEOUT 900 LABELS long
         COMMAND "${CMAKE_SOURCE_DIR}/lab/in-namespaces" python3 "${CMAKE_SOURCE_DIR}/tests/e2e/netboot_site_test.py"
         ${class})

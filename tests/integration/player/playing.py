@@ -28,6 +28,17 @@ def can_play():
     return ""
 
 
+def can_show():
+    """The same of a desk that a storage daemon shows as a file."""
+    if can_play():
+        return can_play()
+    if shutil.which("qemu-storage-daemon") is None:
+        return "no qemu-storage-daemon"
+    if not os.path.exists("/dev/fuse"):
+        return "no FUSE"
+    return ""
+
+
 class PlayerTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

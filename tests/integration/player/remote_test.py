@@ -17,24 +17,13 @@ import threading
 import time
 import unittest
 
-from playing import BATON, BUILD, can_play
+from playing import BATON, PLAY, can_show
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "control"))
 import real_test  # noqa: E402
 from real_test import RealSite  # noqa: E402
 
-PLAY = BUILD / "bin/baton-play"
 MIB = 1 << 20
-
-
-def can_show():
-    if can_play():
-        return can_play()
-    if shutil.which("qemu-storage-daemon") is None:
-        return "no qemu-storage-daemon"
-    if not os.path.exists("/dev/fuse"):
-        return "no FUSE"
-    return ""
 
 
 def play(desk, script, *options, timeout=120, status=0, wait=True):
